@@ -1,0 +1,1 @@
+"""The database: typed models, the engine, migrations and the demo city."""

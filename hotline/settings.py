@@ -1,0 +1,126 @@
+"""The one settings module: every number, address, folder and secret that a process needs.
+
+Read from the environment (prefix HOTLINE_) and from one file, `var/hotline.env`, which set-up writes
+with mode 600. Secrets are made at set-up and have no defaults that could be used by mistake.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """All settings of one installation. Every folder is below `var` unless it is set apart."""
+
+    model_config = SettingsConfigDict(env_prefix="HOTLINE_", extra="ignore")
+
+    var: Path = REPO / "var"
+
+    # --- PBX -------------------------------------------------------------------------------------
+    pbx_name: str = Field("pbx1", pattern=r"^[a-z0-9_-]{1,16}$")
+    asterisk: Path | None = None
+    """An installed Asterisk >= 22 to use instead of the tree in `var/pbx-tree`."""
+    sip_address: str = "127.0.0.1"
+    sip_port: int = 5060
+    trunk_match: str = "127.0.0.2"
+    """Address of the carrier: calls from it are citizens' calls."""
+    trunk_register: bool = False
+    """For carriers that want a registration; then the three below say where."""
+    trunk_server: str = ""
+    trunk_user: str = ""
+    trunk_password: str = ""
+    trunk_port: int = 5070
+    """Port at `trunk_match` that outbound calls are sent to."""
+    hotline_number: str = "12345"
+    duty_number: str = ""
+    """Outside number tried when nobody is signed in (night duty); empty: voice message or call-back."""
+    rtp_first: int = 10000
+    rtp_last: int = 10999
+    pbx_http_port: int = 8088
+    """Asterisk's HTTP server: ARI and SIP over WebSocket."""
+    ami_port: int = 5038
+    seats: int = Field(12, ge=1, le=999)
+    """Desk phones 8001, 8002, ...; each also has a browser endpoint 8001w, ..."""
+    queue_wait_seconds: int = 600
+    """A citizen who has waited this long is offered a voice message or a call-back."""
+    short_abandon_seconds: int = 5
+    wrapup_seconds: int = 20
+    """After-call work: the seat becomes ready again by itself after this time."""
+
+    # --- web -------------------------------------------------------------------------------------
+    web_address: str = "127.0.0.1"
+    web_port: int = 8012
+    web_threads: int = 64
+    area_code: str = "0571"
+    """The city's own area code: local numbers are completed with it."""
+    city: str = "云州市"
+
+    # --- database --------------------------------------------------------------------------------
+    database_url: str = ""
+    """Empty: SQLite in `var/hotline.db`; a city sets postgresql+psycopg://..."""
+
+    # --- secrets, made by set-up -----------------------------------------------------------------
+    ami_password: str = ""
+    ari_password: str = ""
+    link_token: str = ""
+    session_key: str = ""
+    seat_key: str = ""
+    """Key from which each seat's SIP password is derived."""
+    demo_password: str = ""
+    """Password of the demo accounts; only a demo city has one."""
+
+    @property
+    def pbx_tree(self) -> Path:
+        return self.var / "pbx-tree"
+
+    @property
+    def pbx(self) -> Path:
+        """Everything Asterisk writes: etc, log, spool, run, db, data."""
+        return self.var / "pbx"
+
+    @property
+    def journal(self) -> Path:
+        return self.pbx / "log" / "queue_log"
+
+    @property
+    def monitor(self) -> Path:
+        """Where the dialplan's MixMonitor writes: `<uniqueid>.raw`, two-channel signed 16 bit at 8 kHz."""
+        return self.pbx / "spool" / "monitor"
+
+    @property
+    def voicemail(self) -> Path:
+        """Where the dialplan's Record writes voice messages: `<uniqueid>.wav`."""
+        return self.pbx / "spool" / "messages"
+
+    @property
+    def recordings(self) -> Path:
+        """Checked recordings as kept: `YYYY/MM/DD/<uniqueid>.flac`."""
+        return self.var / "recordings"
+
+    @property
+    def jobs(self) -> Path:
+        return self.var / "jobs.db"
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.var / 'hotline.db'}"
+
+
+@lru_cache
+def load() -> Settings:
+    """Settings from the environment and from the one file.
+
+    The file is `$HOTLINE_VAR/hotline.env` (default: `var/hotline.env` beside the source). Values in the
+    environment win over the file.
+
+    Raises pydantic.ValidationError with the name of the setting that is wrong.
+    """
+    var = Path(os.environ.get("HOTLINE_VAR", REPO / "var"))
+    return Settings(_env_file=var / "hotline.env", var=var)  # type: ignore[call-arg]
