@@ -1,0 +1,351 @@
+"""Every table, typed. Times are UTC; names follow the field's words (ticket, unit, seat, journal, ledger)."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+BigKey = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime, kept in UTC; a naive one is refused, because nobody knows what it means."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone was given to the database")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: UtcDateTime(), dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012
+
+
+# --- people and places ---------------------------------------------------------------------------------
+
+
+class User(Base):
+    """Who may log in. `login` is also the member name that Asterisk's queues and the journal use."""
+
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    login: Mapped[str] = mapped_column(String(32), unique=True)
+    name: Mapped[str] = mapped_column(String(64))
+    work_number: Mapped[str] = mapped_column(String(16), unique=True)
+    role: Mapped[str] = mapped_column(String(24))
+    """agent | shift_leader | inspector | dispatcher | administrator"""
+    password_hash: Mapped[str] = mapped_column(String(256))
+    totp_secret: Mapped[str | None] = mapped_column(String(64))
+    active: Mapped[bool] = mapped_column(Boolean, default=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Seat(Base):
+    """A place with a telephone: number 8001 is the PJSIP endpoint 8001."""
+
+    __tablename__ = "seats"
+    number: Mapped[str] = mapped_column(String(8), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64))
+
+
+class Queue(Base):
+    """A queue of asterisk_conf/queues.conf with the name that people see."""
+
+    __tablename__ = "queues"
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64))
+
+
+class QueueMembership(Base):
+    """Which queues an agent serves; a lower penalty is rung first."""
+
+    __tablename__ = "queue_memberships"
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    queue: Mapped[str] = mapped_column(ForeignKey("queues.name"), primary_key=True)
+    penalty: Mapped[int] = mapped_column(default=0)
+
+
+class Unit(Base):
+    """承办单位 in three levels (city department or county, office, subordinate unit)."""
+
+    __tablename__ = "units"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("units.id"), index=True)
+    code: Mapped[str] = mapped_column(String(32), unique=True)
+    name: Mapped[str] = mapped_column(String(128))
+    level: Mapped[int]
+    phone: Mapped[str | None] = mapped_column(String(32))
+
+
+class Region(Base):
+    """三级网格: city-county-town; level 1 is the city's districts and counties."""
+
+    __tablename__ = "regions"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("regions.id"), index=True)
+    code: Mapped[str] = mapped_column(String(32), unique=True)
+    name: Mapped[str] = mapped_column(String(64))
+    level: Mapped[int]
+
+
+class Category(Base):
+    """A node of the category tree; leaves are chosen. `initials` are the pinyin initials for the keyboard."""
+
+    __tablename__ = "categories"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"), index=True)
+    code: Mapped[str] = mapped_column(String(32), unique=True)
+    name: Mapped[str] = mapped_column(String(64))
+    initials: Mapped[str] = mapped_column(String(64), default="")
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("units.id"))
+    """The unit that the dispatch catalogue proposes."""
+
+
+class Citizen(Base):
+    """市民. A citizen can have many numbers, and a number several citizens."""
+
+    __tablename__ = "citizens"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    gender: Mapped[str | None] = mapped_column(String(8))
+    address: Mapped[str | None] = mapped_column(String(256))
+    note: Mapped[str | None] = mapped_column(Text)
+    language: Mapped[str | None] = mapped_column(String(32))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    phones: Mapped[list[CitizenPhone]] = relationship(back_populates="citizen")
+
+
+class CitizenPhone(Base):
+    """One number of one citizen, in the normal form of `tickets.numbers.normal` (E.164 without '+')."""
+
+    __tablename__ = "citizen_phones"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    citizen_id: Mapped[int] = mapped_column(ForeignKey("citizens.id"), index=True)
+    number: Mapped[str] = mapped_column(String(32), index=True)
+    citizen: Mapped[Citizen] = relationship(back_populates="phones")
+    __table_args__ = (UniqueConstraint("citizen_id", "number"),)
+
+
+# --- journal and ledger --------------------------------------------------------------------------------
+
+
+class JournalPosition(Base):
+    """How far the journal of one PBX is copied; committed together with the rows made of it."""
+
+    __tablename__ = "journal_positions"
+    pbx: Mapped[str] = mapped_column(String(16), primary_key=True)
+    file: Mapped[str] = mapped_column(String(80))
+    """Identity of the file: a fingerprint of its first line and its inode; survives renaming by rotation."""
+    offset: Mapped[int] = mapped_column(BigInteger)
+    copied_at: Mapped[datetime]
+
+
+class JournalEvent(Base):
+    """One line of the journal. Unknown lines are kept too (`understood` false) and shown by `doctor`."""
+
+    __tablename__ = "journal_events"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    pbx: Mapped[str] = mapped_column(String(16))
+    file: Mapped[str] = mapped_column(String(80))
+    offset: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime] = mapped_column(index=True)
+    """In milliseconds where the line carries them, else whole seconds."""
+    call_uid: Mapped[str | None] = mapped_column(String(64), index=True)
+    queue: Mapped[str | None] = mapped_column(String(64))
+    agent: Mapped[str | None] = mapped_column(String(64))
+    event: Mapped[str] = mapped_column(String(32))
+    data: Mapped[list[Any]]
+    understood: Mapped[bool] = mapped_column(Boolean, default=True)
+    __table_args__ = (
+        UniqueConstraint("pbx", "file", "offset"),
+        Index("ix_journal_events_agent_at", "agent", "at"),
+    )
+
+
+class Call(Base):
+    """The ledger's row of one call. `outcome` is set exactly once, when the call has ended."""
+
+    __tablename__ = "calls"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    uid: Mapped[str] = mapped_column(String(64), unique=True)
+    """`<pbx>-<Asterisk's unique id>`: one spelling in floor, ledger, recordings and tickets."""
+    pbx: Mapped[str] = mapped_column(String(16))
+    direction: Mapped[str] = mapped_column(String(8), default="inbound")
+    caller_raw: Mapped[str] = mapped_column(String(256), default="")
+    """As the carrier sent it."""
+    caller: Mapped[str] = mapped_column(String(32), default="", index=True)
+    """In normal form; empty when withheld or not a number."""
+    caller_name: Mapped[str] = mapped_column(String(256), default="")
+    called: Mapped[str] = mapped_column(String(64), default="")
+    arrived_at: Mapped[datetime] = mapped_column(index=True)
+    menu_path: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    """Steps walked: [{"node", "key", "result"}]."""
+    queue: Mapped[str | None] = mapped_column(String(64))
+    """The queue the call went to last."""
+    to_person_at: Mapped[datetime | None]
+    """When the caller left the menu for a person."""
+    rings: Mapped[int] = mapped_column(default=0)
+    """Seats rung in vain."""
+    answered_at: Mapped[datetime | None]
+    agent: Mapped[str | None] = mapped_column(String(64), index=True)
+    """Login of the first agent who answered."""
+    seat: Mapped[str | None] = mapped_column(String(16))
+    wait_ms: Mapped[int | None]
+    """Queue and ring, until answered or given up."""
+    talk_ms: Mapped[int | None]
+    transfers: Mapped[int] = mapped_column(default=0)
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None] = mapped_column(String(16))
+    """caller | agent | system"""
+    cause: Mapped[int | None]
+    """Q.850 cause of the hang-up."""
+    reason: Mapped[str | None] = mapped_column(String(64))
+    """Why, where the outcome alone does not say: the service of a self-served call, why it overflowed..."""
+    outcome: Mapped[str | None] = mapped_column(String(32), index=True)
+
+
+class Recording(Base):
+    """One recording, or the gap where one should be."""
+
+    __tablename__ = "recordings"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    call_uid: Mapped[str] = mapped_column(ForeignKey("calls.uid"), index=True)
+    kind: Mapped[str] = mapped_column(String(16), default="call")
+    """call | message (a voice message)"""
+    state: Mapped[str] = mapped_column(String(16))
+    """kept | suspect (there, but a check failed) | gap (missing) | explained (missing, with a reason)"""
+    problem: Mapped[str | None] = mapped_column(String(256))
+    path: Mapped[str | None] = mapped_column(String(256))
+    """Relative to the recordings folder."""
+    seconds: Mapped[float | None]
+    expected_seconds: Mapped[float | None]
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    level_caller_db: Mapped[float | None]
+    level_agent_db: Mapped[float | None]
+    made_at: Mapped[datetime] = mapped_column(default=now)
+    checked_at: Mapped[datetime | None]
+    __table_args__ = (UniqueConstraint("call_uid", "kind"),)
+
+
+# --- tickets -------------------------------------------------------------------------------------------
+
+
+class Ticket(Base):
+    """工单. Its state changes only through `tickets.life.apply`, which writes the timeline too."""
+
+    __tablename__ = "tickets"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(String(16), unique=True)
+    """YYMMDD + five digits + check digit: can be read aloud and keyed in on a telephone."""
+    state: Mapped[str] = mapped_column(String(24), index=True)
+    request_type: Mapped[str] = mapped_column(String(16))
+    """consultation | help | complaint | report | suggestion | praise"""
+    channel: Mapped[str] = mapped_column(String(16), default="telephone")
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
+    region_id: Mapped[int | None] = mapped_column(ForeignKey("regions.id"))
+    title: Mapped[str] = mapped_column(String(128))
+    who: Mapped[str] = mapped_column(String(128), default="")
+    when: Mapped[str] = mapped_column("occurred_when", String(128), default="")
+    where: Mapped[str] = mapped_column("occurred_where", String(256), default="")
+    what: Mapped[str] = mapped_column("what_happened", Text, default="")
+    asked_for: Mapped[str] = mapped_column(Text, default="")
+    urgency: Mapped[str] = mapped_column(String(16), default="normal")
+    """normal 一般 | urgent 紧急 | very_urgent 特急"""
+    confidential: Mapped[bool] = mapped_column(Boolean, default=False)
+    disposition: Mapped[str | None] = mapped_column(String(16))
+    """direct 直办 | dispatch 转派"""
+    answer: Mapped[str | None] = mapped_column(Text)
+    """What the citizen was told (direct answer) or what the unit replied."""
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("units.id"))
+    citizen_id: Mapped[int | None] = mapped_column(ForeignKey("citizens.id"), index=True)
+    contact_number: Mapped[str] = mapped_column(String(32), default="", index=True)
+    """Number that the citizen can be reached at, in normal form."""
+    call_uid: Mapped[str | None] = mapped_column(String(64), index=True)
+    """The call it was written in. Not a foreign key: the ledger may be a second behind the agent."""
+    created_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    closed_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class TicketEvent(Base):
+    """One entry of a ticket's timeline: written once, never changed."""
+
+    __tablename__ = "ticket_events"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), index=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    action: Mapped[str] = mapped_column(String(32))
+    from_state: Mapped[str | None] = mapped_column(String(24))
+    to_state: Mapped[str] = mapped_column(String(24))
+    note: Mapped[str] = mapped_column(Text, default="")
+    data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class TicketCounter(Base):
+    """The last ticket number given out on a day (Asia/Shanghai)."""
+
+    __tablename__ = "ticket_counters"
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    last: Mapped[int]
+
+
+class Draft(Base):
+    """What an agent has typed and not saved yet, one per call; survives page, server and power."""
+
+    __tablename__ = "drafts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    call_uid: Mapped[str] = mapped_column(String(64), default="")
+    body: Mapped[dict[str, Any]]
+    saved_at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (UniqueConstraint("user_id", "call_uid"),)
+
+
+class AccessLog(Base):
+    """Who looked at what is protected: listening to a recording, revealing a number, log-ins."""
+
+    __tablename__ = "access_log"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
+    action: Mapped[str] = mapped_column(String(32))
+    """listen | reveal_number | log_in | log_in_refused | log_out"""
+    object: Mapped[str] = mapped_column(String(128), default="")
+    reason: Mapped[str] = mapped_column(String(256), default="")
+    address: Mapped[str] = mapped_column(String(64), default="")
