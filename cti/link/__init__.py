@@ -1,0 +1,1 @@
+"""The link between cti and desktops: the floor replicated, commands acknowledged."""
