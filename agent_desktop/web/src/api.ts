@@ -1,0 +1,134 @@
+/** The one place that speaks HTTP: JSON in and out, the CSRF header, and errors as one class. */
+import type {
+  CallRow,
+  Catalogue,
+  Draft,
+  Page,
+  Peaks,
+  Pop,
+  RecordingRow,
+  SeatChoice,
+  SeatPicture,
+  Session,
+  TicketDetail,
+  TicketForm,
+  TicketRow,
+  TransferKind,
+} from './types'
+
+/** `code` is the server's word, or `offline` / `timeout` when no answer came. `message` is for the person. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly fields: Record<string, string> = {},
+  ) {
+    super(message)
+  }
+  /** Worth trying again later: nothing reached the server, or it is not able to work at the moment. */
+  get passing(): boolean {
+    return this.status === 0 || this.status >= 502 || this.status === 429
+  }
+}
+
+let csrf = ''
+let unauthorized: () => void = () => undefined
+
+export function keepCsrf(token: string): void {
+  csrf = token
+}
+
+/** What to do when the server no longer knows us (401 outside of log-in). */
+export function onUnauthorized(then: () => void): void {
+  unauthorized = then
+}
+
+type Body = Record<string, unknown>
+type Query = Record<string, string | number | boolean | null | undefined>
+
+export function withQuery(path: string, query: Query): string {
+  const pairs = Object.entries(query).filter(([, value]) => value !== '' && value !== null && value !== undefined)
+  return pairs.length ? `${path}?${new URLSearchParams(pairs.map(([k, v]) => [k, String(v)]))}` : path
+}
+
+async function send(method: string, path: string, body?: Body, headers: Record<string, string> = {}) {
+  const init: RequestInit = { method, credentials: 'same-origin', signal: AbortSignal.timeout(15_000) }
+  init.headers = { Accept: 'application/json', ...headers }
+  if (method !== 'GET') Object.assign(init.headers, { 'X-CSRF-Token': csrf })
+  if (body !== undefined) {
+    Object.assign(init.headers, { 'Content-Type': 'application/json' })
+    init.body = JSON.stringify(body)
+  }
+  try {
+    return await fetch(`/api${path}`, init)
+  } catch (cause) {
+    const late = cause instanceof DOMException && cause.name === 'TimeoutError'
+    throw new ApiError(0, late ? 'timeout' : 'offline', '')
+  }
+}
+
+async function toError(response: Response): Promise<ApiError> {
+  const said = await response.json().catch(() => ({}))
+  return new ApiError(response.status, said.error ?? `http_${response.status}`, said.message ?? '', said.fields)
+}
+
+async function request<T>(method: string, path: string, body?: Body, headers?: Record<string, string>): Promise<T> {
+  let response = await send(method, path, body, headers)
+  if (!response.ok) {
+    let error = await toError(response)
+    if (error.code.startsWith('csrf')) {
+      keepCsrf((await request<Session>('GET', '/session')).csrf)
+      response = await send(method, path, body, headers)
+      if (!response.ok) error = await toError(response)
+    }
+    if (!response.ok) {
+      if (error.status === 401 && error.code !== 'bad_credentials') unauthorized()
+      throw error
+    }
+  }
+  return response.status === 204 ? (undefined as T) : ((await response.json()) as T)
+}
+
+const uidPath = (uid: string) => encodeURIComponent(uid)
+
+export const api = {
+  session: () => request<Session>('GET', '/session'),
+  logIn: (login: string, password: string, seat: string | null) =>
+    request<Session>('POST', '/session', { login, password, ...(seat ? { seat } : {}) }),
+  logOut: () => request<void>('DELETE', '/session'),
+  seatChoices: () => request<SeatChoice[]>('GET', '/seats'),
+  catalogue: () => request<Catalogue>('GET', '/catalogue'),
+
+  seat: () => request<SeatPicture>('GET', '/seat'),
+  ready: () => request('POST', '/seat/ready', {}),
+  notReady: (reason: string) => request('POST', '/seat/not-ready', { reason }),
+  finishAfterCall: () => request('POST', '/seat/finish-after-call', {}),
+  hangUp: () => request('POST', '/seat/hang-up', {}),
+  transfer: (kind: TransferKind, target: string) => request('POST', '/seat/transfer', { kind, target }),
+
+  pop: (uid: string) => request<Pop>('GET', `/calls/${uidPath(uid)}/pop`),
+  revealCall: (uid: string, reason: string) =>
+    request<{ number: string }>('POST', `/calls/${uidPath(uid)}/reveal-number`, { reason }),
+  draft: (uid: string) => request<Draft | null>('GET', `/calls/${uidPath(uid)}/draft`),
+  saveDraft: (uid: string, body: Body) =>
+    request<{ saved_at: number }>('PUT', `/calls/${uidPath(uid)}/draft`, { body }),
+  dropDraft: (uid: string) => request<void>('DELETE', `/calls/${uidPath(uid)}/draft`),
+  drafts: () => request<(Draft & { call_uid: string })[]>('GET', '/drafts'),
+
+  calls: (query: Query) => request<Page<CallRow>>('GET', withQuery('/calls', query)),
+  tickets: (query: Query) => request<Page<TicketRow>>('GET', withQuery('/tickets', query)),
+  ticket: (number: string) => request<TicketDetail>('GET', `/tickets/${encodeURIComponent(number)}`),
+  saveTicket: (body: Body, key: string) =>
+    request<TicketDetail>('POST', '/tickets', body, { 'Idempotency-Key': key }),
+  actOnTicket: (number: string, action: string, body: Body) =>
+    request<TicketDetail>('POST', `/tickets/${encodeURIComponent(number)}/${action}`, body),
+  revealTicket: (number: string, reason: string) =>
+    request<{ number: string }>('POST', `/tickets/${encodeURIComponent(number)}/reveal-number`, { reason }),
+
+  recordings: (query: Query) => request<Page<RecordingRow>>('GET', withQuery('/recordings', query)),
+  peaks: (id: number) => request<Peaks>('GET', `/recordings/${id}/peaks`),
+  audioAddress: (id: number) => `/api/recordings/${id}/audio`,
+}
+
+export type FormBody = TicketForm & { key: string }

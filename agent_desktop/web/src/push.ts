@@ -1,0 +1,60 @@
+/** The one place that knows Socket.IO: it turns pushes into calls on a listener and keeps trying to connect. */
+import { io, type Socket } from 'socket.io-client'
+
+import type { LinkPush, SeatPush, SnapshotPush } from './types'
+
+export interface PushListener {
+  connected(): void
+  lost(): void
+  /** The server refused us: the session may be over. */
+  refused(): void
+  snapshot(push: SnapshotPush): void
+  seat(push: SeatPush): void
+  link(push: LinkPush): void
+  ticketSaved(number: string): void
+  recordingKept(callUid: string, recordingId: number): void
+}
+
+const PRESENCE_MS = 10_000
+const RETRY_MS = 1_500
+
+let socket: Socket | null = null
+let presence: ReturnType<typeof setInterval> | undefined
+let retry: ReturnType<typeof setTimeout> | undefined
+
+export function openPushes(listener: PushListener): void {
+  closePushes()
+  const line = io({ transports: ['websocket', 'polling'], reconnectionDelayMax: 3_000, timeout: 5_000 })
+  socket = line
+
+  const again = () => {
+    clearTimeout(retry)
+    // Socket.IO does not try again by itself after the server closed or refused the connection.
+    if (!line.active) retry = setTimeout(() => line.connect(), RETRY_MS)
+  }
+  line.on('connect', () => listener.connected())
+  line.on('disconnect', () => {
+    listener.lost()
+    again()
+  })
+  line.on('connect_error', () => {
+    if (!line.active) listener.refused()
+    again()
+  })
+  line.on('snapshot', (push: SnapshotPush) => listener.snapshot(push))
+  line.on('seat', (push: SeatPush) => listener.seat(push))
+  line.on('link', (push: LinkPush) => listener.link(push))
+  line.on('ticket_saved', (push: { number: string }) => listener.ticketSaved(push.number))
+  line.on('recording_kept', (push: { call_uid: string; recording_id: number }) =>
+    listener.recordingKept(push.call_uid, push.recording_id),
+  )
+  presence = setInterval(() => line.connected && line.emit('ping_screen', {}, () => undefined), PRESENCE_MS)
+}
+
+export function closePushes(): void {
+  clearInterval(presence)
+  clearTimeout(retry)
+  socket?.removeAllListeners()
+  socket?.disconnect()
+  socket = null
+}

@@ -1,0 +1,77 @@
+/** The ticket form as plain data: what an empty one is, the five elements, what must not be missing. */
+import type { TicketForm } from '../types'
+
+export function emptyForm(): TicketForm {
+  return {
+    request_type: '',
+    category_id: null,
+    region_id: null,
+    title: '',
+    who: '',
+    when: '',
+    where: '',
+    what: '',
+    asked_for: '',
+    urgency: 'normal',
+    confidential: false,
+    disposition: null,
+    answer: '',
+    unit_id: null,
+    citizen_id: null,
+    citizen_name: '',
+    citizen_gender: '',
+  }
+}
+
+export const ELEMENTS = ['who', 'when', 'where', 'what', 'asked_for'] as const
+export type Element = (typeof ELEMENTS)[number]
+
+/** Shorter than this says too little: "噪音" is a word, not what happened. */
+const ENOUGH: Record<Element, number> = { who: 1, when: 2, where: 3, what: 8, asked_for: 4 }
+
+export type ElementCheck = 'missing' | 'thin' | 'good'
+
+export function checkElement(element: Element, text: string): ElementCheck {
+  const length = [...text.trim()].length
+  if (!length) return 'missing'
+  return length < ENOUGH[element] ? 'thin' : 'good'
+}
+
+/** Names of the fields without which no ticket can be saved, in the order of the screen. */
+export function missing(form: TicketForm): (keyof TicketForm)[] {
+  const wanted: (keyof TicketForm)[] = ['request_type', 'category_id', 'title', 'what']
+  if (form.disposition === 'direct') wanted.push('answer')
+  if (form.disposition === 'dispatch') wanted.push('unit_id')
+  return wanted.filter((name) => form[name] === null || String(form[name]).trim() === '')
+}
+
+/** Has anything been typed or chosen that would be a pity to lose? */
+export function isTouched(form: TicketForm): boolean {
+  const empty = emptyForm()
+  const written: (keyof TicketForm)[] = ['citizen_id', 'citizen_name', 'citizen_gender', 'who', 'urgency']
+  return (Object.keys(empty) as (keyof TicketForm)[]).some(
+    (name) => !written.includes(name) && form[name] !== empty[name] && form[name] !== '',
+  )
+}
+
+/** The form and its key as the server's draft and localStorage hold them, back as a whole form. */
+export function fromDraft(body: Partial<TicketForm>): TicketForm {
+  const form = emptyForm()
+  for (const name of Object.keys(form) as (keyof TicketForm)[]) {
+    if (body[name] !== undefined) Object.assign(form, { [name]: body[name] })
+  }
+  return form
+}
+
+/** The body of POST /api/tickets. */
+export function toTicket(form: TicketForm, callUid: string | null): Record<string, unknown> {
+  const { citizen_id, citizen_name, citizen_gender, ...fields } = form
+  const known = citizen_id !== null || citizen_name.trim() !== ''
+  return {
+    ...fields,
+    call_uid: callUid,
+    answer: form.disposition === 'direct' ? form.answer : null,
+    unit_id: form.disposition === 'dispatch' ? form.unit_id : null,
+    citizen: known ? { id: citizen_id, name: citizen_name.trim(), gender: citizen_gender || null } : null,
+  }
+}

@@ -1,0 +1,326 @@
+/** The shapes of the desktop's HTTP API and pushes. All times are epoch milliseconds. */
+
+export type Role = 'agent' | 'shift_leader' | 'inspector' | 'dispatcher' | 'administrator'
+
+export interface User {
+  id: number
+  login: string
+  name: string
+  work_number: string
+  role: Role
+}
+
+export interface LinkState {
+  connected: boolean
+  blind_since: number | null
+  /** The desktop itself has lost the cti. */
+  desktop_blind?: boolean
+}
+
+export interface Session {
+  csrf: string
+  user: User | null
+  seat: string | null
+  city: string
+  server_time: number
+  wrapup_seconds: number
+  links: Record<string, LinkState>
+}
+
+export interface SeatChoice {
+  number: string
+  label: string
+  taken: boolean
+}
+
+export type Presence = 'signed_out' | 'ready' | 'not_ready'
+export type Activity = 'idle' | 'ringing' | 'talking' | 'holding'
+
+/** What an agent may choose when not ready; the other reasons are set by the telephone side. */
+export const CHOSEN_REASONS = ['break', 'meal', 'meeting', 'training', 'follow_up', 'other'] as const
+export type ChosenReason = (typeof CHOSEN_REASONS)[number]
+export type Reason = ChosenReason | 'signed_in' | 'no_answer' | 'after_call' | 'screen_gone'
+
+export interface Seat {
+  seat: string
+  agent: string | null
+  presence: Presence
+  reason: Reason | null
+  activity: Activity
+  reachable: boolean
+  since: number
+  call: string | null
+  queues: string[]
+}
+
+export type CallState = 'queue' | 'ringing' | 'talking' | 'holding'
+
+/** A call as the push carries it: no personal data. */
+export interface PushedCall {
+  uid: string
+  state: CallState
+  queue: string
+  queue_label: string
+  arrived_at: number | null
+  queued_at: number | null
+  ringing_at: number | null
+  answered_at: number | null
+  event_at: number | null
+}
+
+/** A call as GET /api/seat gives it. */
+export interface CallView extends PushedCall {
+  number?: MaskedNumber
+  path_labels?: string[]
+  seat?: string | null
+  priority?: number
+}
+
+export interface MaskedNumber {
+  masked: string
+  region?: string
+}
+
+export interface Today {
+  answered: number
+  talk_seconds: number
+}
+
+export interface SeatPicture {
+  seat: Seat
+  call: CallView | null
+  today: Today
+}
+
+export interface SeatPush {
+  n: number
+  seat: Seat
+  call: PushedCall | null
+  sent_at?: number
+}
+
+export interface SnapshotPush {
+  n: number
+  seat: Seat | null
+  call: PushedCall | null
+  links: Record<string, LinkState>
+}
+
+export interface LinkPush extends LinkState {
+  pbx: string
+}
+
+export interface Citizen {
+  id: number
+  name: string
+  gender: string | null
+  address: string | null
+  note: string | null
+  language: string | null
+  numbers: MaskedNumber[]
+  open_tickets: number
+  ticket_count: number
+}
+
+export interface RecentCall {
+  uid: string
+  arrived_at: number
+  outcome: string | null
+  agent_name: string | null
+  queue_label: string | null
+  ticket_numbers: string[]
+}
+
+export interface Pop {
+  uid: string
+  number: MaskedNumber
+  withheld: boolean
+  caller_name: string
+  queue_label: string
+  path_labels: string[]
+  waited_ms: number
+  arrived_at: number | null
+  candidates: Citizen[]
+  recent_calls: RecentCall[]
+  tickets: TicketRow[]
+  repeat: { calls_24h: number; calls_7d: number; flag: boolean }
+  draft: Draft | null
+}
+
+export interface Draft {
+  call_uid?: string
+  body: Partial<TicketForm>
+  saved_at: number
+}
+
+export type Disposition = 'direct' | 'dispatch' | null
+
+/** What the agent types; the server keeps it as it is while it is a draft. */
+export interface TicketForm {
+  request_type: string
+  category_id: number | null
+  region_id: number | null
+  title: string
+  who: string
+  when: string
+  where: string
+  what: string
+  asked_for: string
+  urgency: string
+  confidential: boolean
+  disposition: Disposition
+  answer: string
+  unit_id: number | null
+  citizen_id: number | null
+  citizen_name: string
+  citizen_gender: string
+}
+
+export interface TicketRow {
+  id: number
+  number: string
+  state: string
+  state_label: string
+  request_type: string
+  title: string
+  category: string | null
+  unit: string | null
+  urgency: string
+  confidential: boolean
+  created_at: number
+  created_by_name: string
+  call_uid: string | null
+  open: boolean
+}
+
+export interface TimelineEntry {
+  at: number
+  actor_name: string | null
+  action: string
+  action_label: string
+  from_state: string | null
+  to_state: string
+  note: string
+}
+
+export interface TicketDetail extends TicketRow {
+  version: number
+  region?: string | null
+  who: string
+  when: string
+  where: string
+  what: string
+  asked_for: string
+  disposition: Disposition
+  answer: string | null
+  unit_id: number | null
+  citizen?: { id: number; name: string; gender: string | null } | null
+  contact?: MaskedNumber | null
+  closed_at: number | null
+  timeline: TimelineEntry[]
+  actions: string[]
+  recordings: RecordingRow[]
+}
+
+export type RecordingState = 'kept' | 'suspect' | 'gap' | 'explained'
+
+export interface RecordingRow {
+  id: number
+  call_uid: string
+  kind: 'call' | 'message'
+  state: RecordingState
+  state_label: string
+  problem: string | null
+  seconds: number | null
+  number: MaskedNumber
+  agent_name: string | null
+  queue_label: string | null
+  arrived_at: number
+  listenable: boolean
+}
+
+export interface CallRow {
+  uid: string
+  number: MaskedNumber
+  arrived_at: number
+  outcome: string | null
+  outcome_label: string | null
+  queue_label: string | null
+  agent_name: string | null
+  seat: string | null
+  wait_ms: number | null
+  talk_ms: number | null
+  ended_by: string | null
+  ticket_numbers: string[]
+  recording: { id: number; state: RecordingState; seconds: number | null } | null
+}
+
+export interface Peaks {
+  peaks: number[][]
+  seconds: number
+}
+
+export interface Page<Row> {
+  rows: Row[]
+  total: number
+  page: number
+  page_size: number
+}
+
+export interface TreeNode {
+  id: number
+  name: string
+  code?: string
+  initials?: string
+  unit_id?: number | null
+  level?: number
+  children?: TreeNode[]
+}
+
+export interface Labelled {
+  code: string
+  label: string
+}
+
+export interface Catalogue {
+  categories: TreeNode[]
+  regions: TreeNode[]
+  units: TreeNode[]
+  queues: { name: string; label: string }[]
+  request_types: Labelled[]
+  urgencies: Labelled[]
+  reasons: Labelled[]
+  seats: { number: string; label: string }[]
+  outcomes?: Labelled[]
+  ticket_states?: Labelled[]
+}
+
+export type TransferKind = 'queue' | 'number' | 'seat'
+
+export const OUTCOMES = [
+  'answered',
+  'self_served',
+  'abandoned_in_menu',
+  'short_abandon',
+  'abandoned_in_queue',
+  'callback_requested',
+  'voicemail_left',
+  'refused',
+  'closed',
+  'overflowed',
+  'failed',
+] as const
+
+/** One line of the screen-pop stop-watch, read by `hotline bench pop`. */
+export interface PopTiming {
+  uid: string
+  event_at: number | null
+  received_at: number
+  painted_at: number
+}
+
+declare global {
+  interface Window {
+    __pops: PopTiming[]
+  }
+}
