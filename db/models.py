@@ -205,7 +205,7 @@ class Call(Base):
     direction: Mapped[str] = mapped_column(String(8), default="inbound")
     caller_raw: Mapped[str] = mapped_column(String(256), default="")
     """As the carrier sent it."""
-    caller: Mapped[str] = mapped_column(String(32), default="", index=True)
+    caller: Mapped[str] = mapped_column(String(32), default="")
     """In normal form; empty when withheld or not a number."""
     caller_name: Mapped[str] = mapped_column(String(256), default="")
     called: Mapped[str] = mapped_column(String(64), default="")
@@ -219,7 +219,7 @@ class Call(Base):
     rings: Mapped[int] = mapped_column(default=0)
     """Seats rung in vain."""
     answered_at: Mapped[datetime | None]
-    agent: Mapped[str | None] = mapped_column(String(64), index=True)
+    agent: Mapped[str | None] = mapped_column(String(64))
     """Login of the first agent who answered."""
     seat: Mapped[str | None] = mapped_column(String(16))
     wait_ms: Mapped[int | None]
@@ -234,6 +234,10 @@ class Call(Base):
     reason: Mapped[str | None] = mapped_column(String(64))
     """Why, where the outcome alone does not say: the service of a self-served call, why it overflowed..."""
     outcome: Mapped[str | None] = mapped_column(String(32), index=True)
+    __table_args__ = (
+        Index("ix_calls_caller_arrived_at", "caller", "arrived_at"),
+        Index("ix_calls_agent_arrived_at", "agent", "arrived_at"),
+    )
 
 
 class Recording(Base):
@@ -270,7 +274,7 @@ class Ticket(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[str] = mapped_column(String(16), unique=True)
     """YYMMDD + five digits + check digit: can be read aloud and keyed in on a telephone."""
-    state: Mapped[str] = mapped_column(String(24), index=True)
+    state: Mapped[str] = mapped_column(String(24))
     request_type: Mapped[str] = mapped_column(String(16))
     """consultation | help | complaint | report | suggestion | praise"""
     channel: Mapped[str] = mapped_column(String(16), default="telephone")
@@ -297,9 +301,17 @@ class Ticket(Base):
     """The call it was written in. Not a foreign key: the ledger may be a second behind the agent."""
     created_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+    """The last entry of its timeline."""
     closed_at: Mapped[datetime | None]
+    form_key: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """Key of the form that it was saved from: the same form sent twice is one ticket."""
     version: Mapped[int] = mapped_column(default=1)
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+    __table_args__ = (
+        Index("ix_tickets_state_created_at", "state", "created_at"),
+        Index("ix_tickets_created_by_created_at", "created_by", "created_at"),
+    )
 
 
 class TicketEvent(Base):
