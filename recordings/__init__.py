@@ -1,0 +1,1 @@
+"""Recordings: found in Asterisk's spool, checked, kept, listed; who may listen; the nightly check."""
