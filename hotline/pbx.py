@@ -1,0 +1,223 @@
+"""The PBX process: lays out an installation's folder from `asterisk_conf/` and starts Asterisk on it.
+
+`asterisk_conf/*.conf` is copied as it stands; what differs from machine to machine (addresses, ports, secrets,
+seats) goes into `site/*.conf` beside it. Asterisk runs in bubblewrap on the PBX tree, or as installed
+(setting `asterisk`); either way it sees the same absolute paths, so recordings and journal have one name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from hotline.secrets import seat_password
+from hotline.settings import REPO, Settings, load
+from ivr import prompts
+
+CONF = REPO / "asterisk_conf"
+SYSTEM_DATA = Path("/usr/share/asterisk")
+
+
+def seat_numbers(settings: Settings) -> list[str]:
+    """The seats' numbers: 8001, 8002, ..."""
+    return [str(8001 + n) for n in range(settings.seats)]
+
+
+def render(settings: Settings) -> Path:
+    """Lay out `settings.pbx` for a start of Asterisk and return its `etc` folder.
+
+    Everything in `etc` and the prompts is written anew at each start; journal, recordings and Asterisk's own
+    database are left alone. Raises ValueError for a value that could break out of a configuration line.
+    """
+    pbx = settings.pbx
+    for name in ("etc/site", "etc/generated", "log", "run", "db", "cache", "spool/monitor", "spool/messages",
+                 "spool/recording", "data/keys"):  # fmt: skip
+        (pbx / name).mkdir(parents=True, exist_ok=True)
+    etc = pbx / "etc"
+    for source in CONF.glob("*.conf"):
+        shutil.copyfile(source, etc / source.name)
+    for source in (CONF / "generated").glob("*.conf"):
+        shutil.copyfile(source, etc / "generated" / source.name)
+    shipped = (
+        (CONF / "asterisk.conf").read_text().replace("systemname =", f"systemname = {settings.pbx_name}")
+    )
+    (etc / "asterisk.conf").write_text(_directories(settings) + shipped)
+    for name, text in site_files(settings).items():
+        path = etc / "site" / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+    _lay_out_data(settings)
+    return etc
+
+
+def _directories(settings: Settings) -> str:
+    pbx = settings.pbx
+    folders = {
+        "astetcdir": pbx / "etc",
+        "astvarlibdir": pbx / "data",
+        "astdbdir": pbx / "db",
+        "astkeydir": pbx / "data",
+        "astdatadir": pbx / "data",
+        "astspooldir": pbx / "spool",
+        "astrundir": pbx / "run",
+        "astlogdir": pbx / "log",
+        "astcachedir": pbx / "cache",
+    }
+    return "[directories]\n" + "".join(f"{name} => {path}\n" for name, path in folders.items()) + "\n"
+
+
+def _lay_out_data(settings: Settings) -> None:
+    """Sounds and music as Asterisk wants them; its XML documentation comes from the tree (modules need it)."""
+    data = settings.pbx / "data"
+    prompts.install(data / "sounds" / "zh", settings.var / "prompts")
+    moh = data / "moh"
+    moh.mkdir(exist_ok=True)
+    for music in (REPO / "ivr" / "prompts" / "moh").glob("*.wav"):
+        shutil.copyfile(music, moh / music.name)
+    for name in ("documentation", "rest-api"):
+        link = data / name
+        if not link.is_symlink():
+            link.symlink_to(SYSTEM_DATA / name)
+
+
+def _plain(value: str | int, what: str) -> str:
+    """`value` if it fits on one configuration line without starting a comment or a section."""
+    text = str(value)
+    if any(c in text for c in "\r\n;[]\0") or text != text.strip():
+        raise ValueError(f"setting {what} may not hold line breaks, ';' or brackets: {text!r}")
+    return text
+
+
+def site_files(settings: Settings) -> dict[str, str]:
+    """The site's configuration files by name: what differs between two installations."""
+    s = settings
+    address = _plain(s.sip_address, "sip_address")
+    files = {
+        "globals.conf": f"HOTLINE_NUMBER={_plain(s.hotline_number, 'hotline_number')}\n"
+        f"DUTY_NUMBER={_plain(s.duty_number, 'duty_number')}\n"
+        f"MONITOR={s.monitor}\nMESSAGES={s.voicemail}\n"
+        f"HL_QUEUE_WAIT={s.queue_wait_seconds}\n",
+        "http.conf": f"bindaddr = 127.0.0.1\nbindport = {s.pbx_http_port}\n",
+        "manager-port.conf": f"bindaddr = 127.0.0.1\nport = {s.ami_port}\n",
+        "manager-users.conf": f"[cti](filtered)\nsecret = {_plain(s.ami_password, 'ami_password')}\n",
+        "ari-users.conf": "[cti]\ntype = user\nread_only = no\npassword_format = plain\n"
+        f"password = {_plain(s.ari_password, 'ari_password')}\n",
+        "rtp.conf": f"rtpstart = {s.rtp_first}\nrtpend = {s.rtp_last}\nstrictrtp = yes\nicesupport = yes\n",
+        "acl.conf": "",
+        "pjsip-transport.conf": f"[udp]\ntype = transport\nprotocol = udp\nbind = {address}:{s.sip_port}\n\n"
+        f"[tcp]\ntype = transport\nprotocol = tcp\nbind = {address}:{s.sip_port}\n\n"
+        "[ws]\ntype = transport\nprotocol = ws\nbind = 127.0.0.1\n",
+        "pjsip-trunk.conf": _trunk(s),
+        "pjsip-seats.conf": "\n".join(_seat(s, number) for number in seat_numbers(s)),
+    }
+    if address.startswith("127."):
+        # Asterisk never offers loopback as an ICE candidate by itself; a machine that is alone needs it.
+        files["rtp.conf"] += "ice_deny = 0.0.0.0/0\nice_deny = ::/0\nice_permit = 127.0.0.0/8\n"
+    return files
+
+
+def _media(settings: Settings) -> str:
+    if not settings.sip_address.startswith("127."):
+        return ""
+    return f"media_address = {settings.sip_address}\nbind_rtp_to_media_address = yes\n"
+
+
+def _trunk(s: Settings) -> str:
+    match = _plain(s.trunk_match, "trunk_match")
+    text = f"[trunk](trunk)\naors = trunk\n{_media(s)}"
+    if s.trunk_register:
+        server, user = _plain(s.trunk_server, "trunk_server"), _plain(s.trunk_user, "trunk_user")
+        return (
+            text + f"outbound_auth = trunk\nfrom_user = {user}\n\n"
+            f"[trunk]\ntype = aor\ncontact = sip:{server}\nqualify_frequency = 30\n\n"
+            f"[trunk]\ntype = auth\nauth_type = userpass\nusername = {user}\n"
+            f"password = {_plain(s.trunk_password, 'trunk_password')}\n\n"
+            f"[trunk]\ntype = identify\nendpoint = trunk\nmatch = {match}\n\n"
+            f"[trunk-registration]\ntype = registration\nserver_uri = sip:{server}\n"
+            f"client_uri = sip:{user}@{server}\ncontact_user = {_plain(s.hotline_number, 'hotline_number')}\n"
+            "outbound_auth = trunk\nexpiration = 300\nretry_interval = 10\nforbidden_retry_interval = 60\n"
+            "max_retries = 4294967295\nline = yes\nendpoint = trunk\n"
+        )
+    return (
+        text + f"\n[trunk]\ntype = aor\ncontact = sip:{match}:{s.trunk_port}\n\n"
+        f"[trunk]\ntype = identify\nendpoint = trunk\nmatch = {match}\n"
+    )
+
+
+def _seat(s: Settings, number: str) -> str:
+    password = seat_password(s.seat_key, number)
+    browser = seat_password(s.seat_key, number + "w")
+    parts = []
+    for name, template, secret in ((number, "seat", password), (number + "w", "seat-browser", browser)):
+        parts.append(
+            f"[{name}]({template})\nauth = {name}\naors = {name}\ncallerid = {number} <{number}>\n{_media(s)}\n"
+            f"[{name}](seat-auth)\nusername = {name}\npassword = {secret}\n\n[{name}](seat-aor)\n"
+        )
+    return "\n".join(parts)
+
+
+def command(settings: Settings) -> list[str]:
+    """The command line that runs Asterisk in the foreground on the laid-out folder.
+
+    Inside bubblewrap the root is empty except for the tree's /usr and /etc and our own folder; name look-ups
+    are local files only, because a DNS time-out would hold up every call.
+    """
+    etc = settings.pbx / "etc"
+    run = ["-f", "-C", str(etc / "asterisk.conf")]
+    if settings.asterisk:
+        return [str(settings.asterisk), *run]
+    tree, var = settings.pbx_tree.resolve(), settings.pbx
+    nsswitch, hosts = etc / "site" / "nsswitch", etc / "site" / "hosts"
+    nsswitch.write_text("passwd: files\ngroup: files\nhosts: files\n")
+    hosts.write_text("127.0.0.1 localhost\n")
+    return [
+        "bwrap",
+        *("--ro-bind", str(tree / "usr"), "/usr"),
+        *("--symlink", "usr/lib", "/lib"),
+        *("--symlink", "usr/lib64", "/lib64"),
+        *("--symlink", "usr/bin", "/bin"),
+        *("--symlink", "usr/sbin", "/sbin"),
+        *(
+            word
+            for name in (
+                "passwd",
+                "group",
+                "ssl",
+                "ld.so.cache",
+                "ld.so.conf",
+                "ld.so.conf.d",
+                "alternatives",
+            )
+            if (tree / "etc" / name).exists()
+            for word in ("--ro-bind", str(tree / "etc" / name), f"/etc/{name}")
+        ),
+        *("--ro-bind-try", "/usr/share/zoneinfo/Asia/Shanghai", "/etc/localtime"),
+        *("--ro-bind", str(nsswitch), "/etc/nsswitch.conf"),
+        *("--ro-bind", str(hosts), "/etc/hosts"),
+        *("--dev", "/dev"),
+        *("--proc", "/proc"),
+        *("--tmpfs", "/tmp"),
+        *("--tmpfs", "/run"),
+        *("--bind", str(var), str(var)),
+        "--die-with-parent",
+        "/usr/sbin/asterisk",
+        *run,
+    ]
+
+
+def main() -> None:
+    """Become Asterisk: render the configuration, then replace this process."""
+    settings = load()
+    try:
+        render(settings)
+    except (OSError, ValueError) as error:
+        sys.exit(f"the PBX configuration cannot be written: {error}")
+    line = command(settings)
+    os.environ["TZ"] = "Asia/Shanghai"
+    os.execvp(line[0], line)
+
+
+if __name__ == "__main__":
+    main()
