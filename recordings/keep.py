@@ -38,6 +38,8 @@ ORPHAN_AFTER = timedelta(hours=1)
 """The ledger may be late; a file unknown to it for longer is reported (and never deleted)."""
 GAP_AFTER = timedelta(seconds=60)
 """An answered call whose file has not appeared by then has none."""
+LEAST_MESSAGE_BYTES = sound.WAV_HEADER_BYTES + sound.RATE * sound.SAMPLE_BYTES
+"""The dialplan (message-left) calls a file of up to one second no message; so does this."""
 FRAME_BYTES = 2 * sound.SAMPLE_BYTES
 LOOKED_UP_AT_ONCE = 500
 """Names in one query: below the limits of every database."""
@@ -48,7 +50,7 @@ DAMAGED = "damaged"
 """Folder in the archive for files that cannot be read as sound; they are moved there, never deleted."""
 UNIQUE_ID = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")
 PBX_DIED = frozenset({"pbx_died", "pbx_restart", "pbx_restarted", "pbx_lost", "asterisk_died"})
-"""Call.reason of calls that ended because Asterisk did."""
+"""Call.reason of calls that ended because Asterisk did; the journal then has no cause of theirs either."""
 RECORDER_OFF = "RECORDER_OFF"
 """The journal line of a call that must not be recorded; also a Call.reason in lower case."""
 
@@ -185,7 +187,7 @@ def due(
                 early += 1
             elif row is not None and row.path and row.sha256:
                 settled.append((file, row.path, row.sha256))
-            elif file.empty and (not _expected(call, file.kind) or row is not None):
+            elif (file.empty and row is not None) or _is_nothing(file, call):
                 empty.append(file)
             else:
                 pieces.append(
@@ -196,8 +198,11 @@ def due(
     return Due(tuple(pieces), tuple(settled), tuple(empty), tuple(orphans), early)
 
 
-def _expected(call: Call, kind: str) -> bool:
-    return call.outcome == ("answered" if kind == "call" else "voicemail_left")
+def _is_nothing(file: SpoolFile, call: Call) -> bool:
+    """Nobody was recorded, and by the ledger nobody should have been."""
+    if file.kind == "call":
+        return file.empty and call.outcome != "answered"
+    return file.size <= LEAST_MESSAGE_BYTES and call.outcome != "voicemail_left"
 
 
 def target(uid: str, kind: str, arrived_at: datetime) -> str:
@@ -362,7 +367,7 @@ def facts_of(session: Session, call: Call, kind: str, made: Made | None) -> Fact
         speech_seconds=heard.speech_seconds if heard else (),
         left_over_bytes=heard.left_over_bytes if heard else 0,
         transfers=call.transfers,
-        pbx_died=call.reason in PBX_DIED,
+        pbx_died=call.reason in PBX_DIED or (call.ended_by == "system" and call.cause is None),
         recorder_off=_recorder_was_off(session, call),
         unreadable=bool(made and made.unreadable),
     )
