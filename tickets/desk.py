@@ -51,6 +51,27 @@ def create(
     before = _saved_before(session, actor, form_key)
     if before:
         return before
+    ticket = new_draft(session, actor, wanted, number, call_uid, contact_number, now, form_key)
+    _carry_out(session, ticket, actor, "accept", {}, now)
+    if wanted.disposition == "direct":
+        _carry_out(session, ticket, actor, "direct_answer", {"answer": wanted.answer}, now)
+    elif wanted.disposition == "dispatch":
+        _carry_out(session, ticket, actor, "dispatch", {"unit_id": wanted.unit_id}, now)
+    _flush(session)
+    return ticket
+
+
+def new_draft(
+    session: Session,
+    actor: Actor,
+    wanted: forms.TicketForm,
+    number: str,
+    call_uid: str | None,
+    contact_number: str,
+    now: datetime,
+    form_key: str | None = None,
+) -> Ticket:
+    """A ticket in state draft with the first line of its timeline; ids in `wanted` are already checked."""
     citizen = _citizen(session, wanted.citizen, contact_number, now)
     ticket = Ticket(
         number=number,
@@ -77,12 +98,6 @@ def create(
     session.add(ticket)
     session.flush()
     record(session, ticket, actor, "create", None, State.DRAFT, now=now)
-    _carry_out(session, ticket, actor, "accept", {}, now)
-    if wanted.disposition == "direct":
-        _carry_out(session, ticket, actor, "direct_answer", {"answer": wanted.answer}, now)
-    elif wanted.disposition == "dispatch":
-        _carry_out(session, ticket, actor, "dispatch", {"unit_id": wanted.unit_id}, now)
-    _flush(session)
     return ticket
 
 
