@@ -123,9 +123,8 @@ def _regions(session: Session) -> None:
     for d, (district, towns) in enumerate(city()["regions"].items(), start=1):
         top = _add_new(session, Region, "code", f"{d:02d}", name=district, level=1)
         for t, (town, communities) in enumerate(towns.items(), start=1):
-            middle = _add_new(
-                session, Region, "code", f"{d:02d}{t:02d}", name=town, level=2, parent_id=top.id
-            )
+            code = f"{d:02d}{t:02d}"
+            middle = _add_new(session, Region, "code", code, name=town, level=2, parent_id=top.id)
             for c, name in enumerate(communities, start=1):
                 place = f"{code}{c:02d}"
                 _add_new(session, Region, "code", place, name=name, level=3, parent_id=middle.id)

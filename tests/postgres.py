@@ -1,0 +1,96 @@
+"""A private PostgreSQL for tests: own folder, a Unix socket and no port, stopped by its own process id.
+
+`with running() as url:` gives an SQLAlchemy URL; afterwards nothing is left. PostgreSQL refuses to run as
+root: then it runs as the user `postgres`, which its package makes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB")
+"""Nothing of a test's database has to survive a power cut."""
+
+
+class NoPostgres(Exception):
+    """No PostgreSQL server programs on this machine."""
+
+
+def binaries() -> Path:
+    """The folder with initdb and postgres, the newest version first."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    if shutil.which("pg_config"):
+        told = Path(subprocess.check_output(["pg_config", "--bindir"], text=True).strip())
+        if (told / "postgres").exists():
+            return told
+    raise NoPostgres("PostgreSQL is not installed: install the package postgresql")
+
+
+@contextmanager
+def running(seconds: float = 20) -> Iterator[str]:
+    """Start a server within `seconds`; its URL has no database of ours yet but the empty `postgres`."""
+    folder = Path(tempfile.mkdtemp(prefix="hotline-pg-"))
+    try:
+        _make_cluster(folder)
+        server = _start(folder)
+        try:
+            _until_open(folder, server, seconds)
+            yield f"postgresql+psycopg://postgres@/postgres?host={quote(str(folder), safe='')}"
+        finally:
+            # SIGINT: PostgreSQL's fast shutdown, which does not wait for clients.
+            server.send_signal(2)
+            server.wait(seconds)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _as_postgres() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
+
+
+def _make_cluster(folder: Path) -> None:
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+    command = [str(binaries() / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust"]
+    options = ["-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
+    done = subprocess.run(
+        [*_as_postgres(), *command, *options], cwd=folder, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise NoPostgres(f"initdb failed: {done.stderr.strip()}")
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    settings = [f"unix_socket_directories={folder}", "listen_addresses=", "max_connections=60", *_FAST]
+    command = [str(binaries() / "postgres"), "-D", str(folder / "data")]
+    for setting in settings:
+        command += ["-c", setting]
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen([*_as_postgres(), *command], cwd=folder, stdout=log, stderr=log)
+
+
+def _until_open(folder: Path, server: subprocess.Popen[bytes], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            psycopg.connect(f"host={folder} user=postgres dbname=postgres", connect_timeout=2).close()
+            return
+        except psycopg.OperationalError as error:
+            if server.poll() is not None or time.monotonic() > until:
+                raise NoPostgres((folder / "log").read_text(errors="replace")[-2000:]) from error
+            # The server has no event to wait for before its socket is open.
+            time.sleep(0.02)
