@@ -69,7 +69,7 @@ def ensure_tree(var: Path, asterisk: str | None, mirror: str | None) -> None:
     else mmdebstrap's own. Raises SetupFailed.
     """
     if asterisk:
-        _check_installed(asterisk)
+        say(f"  PBX: {check_installed(asterisk)} at {asterisk}")
         return
     tree = var / "pbx-tree"
     made = made_of(tree)
@@ -93,7 +93,8 @@ def write_made_of(tree: Path) -> None:
     )
 
 
-def _check_installed(asterisk: str) -> None:
+def check_installed(asterisk: str) -> str:
+    """What the Asterisk at a path says it is. Raises SetupFailed when it does not run or is too old."""
     try:
         said = subprocess.run([asterisk, "-V"], capture_output=True, text=True, check=True, timeout=20).stdout
     except (OSError, subprocess.SubprocessError) as error:
@@ -104,7 +105,7 @@ def _check_installed(asterisk: str) -> None:
     refusal = asterisk_refusal(said, asterisk)
     if refusal:
         raise SetupFailed(refusal)
-    say(f"  PBX: {said.strip()} at {asterisk}")
+    return said.strip()
 
 
 def _make(tree: Path, log_folder: Path, mirror: str | None) -> None:

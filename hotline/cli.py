@@ -1,0 +1,109 @@
+"""The command line `hotline`. Each command imports what it needs when called, so that --help is quick."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="The 12345 hotline: start it, look at it, and play its callers and telephones.",
+)
+
+ELSEWHERE = {
+    "call": (
+        "hotline.phones.commands:call",
+        "Play citizens: dial 12345, press keys, speak, talk; several at once.",
+    ),
+    "phone": ("hotline.phones.commands:phone", "Play an agent's desk phone: ring, answer, talk."),
+    "menu": ("ivr.commands:app", "The voice menu: check, show, compile."),
+    "recordings": (
+        "hotline.recordings_commands:recordings_commands",
+        "Recordings: every answered call has one, or a reason.",
+    ),
+    "bench pop": ("hotline.bench:pop", "From Asterisk's ring to the painted screen pop: p50 and p99."),
+}
+"""Commands whose words are in other modules: name -> (module:function or module:typer application, help)."""
+
+
+@app.command()
+def run(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every line of every part.")] = False,
+) -> None:
+    """Start pbx, cti, worker and desktop, keep them alive, and stop all of them on Ctrl-C."""
+    from hotline.start import start
+
+    raise typer.Exit(start(verbose=verbose))
+
+
+@app.command()
+def doctor() -> None:
+    """What is there, what is missing, what is listening, and is the PBX link up."""
+    from hotline.doctor import report
+
+    raise typer.Exit(report())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version."""
+    from hotline.prepare import PrepareFailed, ensure_database
+    from hotline.settings import load
+
+    try:
+        changed = ensure_database(load())
+    except PrepareFailed as failure:
+        raise SystemExit(str(failure)) from None
+    typer.echo("the database was brought up to date" if changed else "the database is up to date")
+
+
+@app.command()
+def seed() -> None:
+    """Add what is missing of the demo city: queues, seats, people, units, categories, citizens."""
+    from hotline.prepare import PrepareFailed, ensure_database, ensure_secrets, seed_city
+    from hotline.settings import load
+
+    try:
+        ensure_secrets(load().var)
+        load.cache_clear()
+        ensure_database(load())
+        seed_city(load())
+    except PrepareFailed as failure:
+        raise SystemExit(str(failure)) from None
+    typer.echo("the demo city is there")
+
+
+def _command_elsewhere(group: typer.Typer, name: str, place: str, about: str) -> None:
+    # The words after the name go unread to the other module, which also answers --help.
+    @group.command(
+        name.rpartition(" ")[2],
+        help=about,
+        add_help_option=False,
+        context_settings={
+            "allow_extra_args": True,
+            "ignore_unknown_options": True,
+            "allow_interspersed_args": False,
+        },
+    )
+    def words(context: typer.Context) -> None:
+        module, _, attribute = place.partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(add_completion=False)
+            single.command()(found)
+            found = single
+        found(args=context.args, prog_name=f"hotline {name}")
+
+
+bench = typer.Typer(no_args_is_help=True, help="Measure the hotline on this machine.")
+bench.callback()(lambda: None)
+app.add_typer(bench, name="bench")
+for _name, (_place, _about) in ELSEWHERE.items():
+    _command_elsewhere(bench if _name.startswith("bench ") else app, _name, _place, _about)
+
+
+if __name__ == "__main__":
+    app()
