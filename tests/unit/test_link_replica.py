@@ -13,8 +13,16 @@ SEATS, CALLS, QUEUES = ["8001", "8002", "8003"], ["pbx1-1.1", "pbx1-1.2"], ["gen
 
 
 def snapshot(seq: int = 10, epoch: str = "e1", **parts: Any) -> dict[str, Any]:
-    return {"pbx": "pbx1", "epoch": epoch, "seq": seq, "connected": True, "blind_since": None,
-            "seats": [], "calls": [], "queues": []} | parts
+    return {
+        "pbx": "pbx1",
+        "epoch": epoch,
+        "seq": seq,
+        "connected": True,
+        "blind_since": None,
+        "seats": [],
+        "calls": [],
+        "queues": [],
+    } | parts
 
 
 def change(seq: int, *changes: dict[str, Any], epoch: str = "e1") -> dict[str, Any]:
@@ -26,8 +34,15 @@ def seat_change(number: str, **facts: Any) -> dict[str, Any]:
 
 
 def state(replica: Replica) -> tuple[Any, ...]:
-    return (replica.epoch, replica.seq, replica.connected, replica.blind_since,
-            replica.seats, replica.calls, replica.queues)
+    return (
+        replica.epoch,
+        replica.seq,
+        replica.connected,
+        replica.blind_since,
+        replica.seats,
+        replica.calls,
+        replica.queues,
+    )
 
 
 def test_a_change_before_any_snapshot_is_a_gap() -> None:
@@ -75,16 +90,20 @@ def test_a_snapshot_overtaken_by_changes_is_ignored() -> None:
 def test_gone_means_gone_and_an_unknown_kind_is_passed_over() -> None:
     replica = Replica()
     replica.take_snapshot(snapshot(calls=[{"uid": "pbx1-1.1", "state": "queue"}]))
-    assert replica.take_change(change(11, {"kind": "call", "id": "pbx1-1.1", "value": None},
-                                      {"kind": "weather", "id": "x", "value": {}}))
+    assert replica.take_change(
+        change(
+            11, {"kind": "call", "id": "pbx1-1.1", "value": None}, {"kind": "weather", "id": "x", "value": {}}
+        )
+    )
     assert replica.call("pbx1-1.1") is None
 
 
 def test_the_pbx_going_blind_is_a_change_too() -> None:
     replica = Replica()
     replica.take_snapshot(snapshot())
-    replica.take_change(change(11, {"kind": "link", "id": "pbx1",
-                                    "value": {"connected": False, "blind_since": 99}}))
+    replica.take_change(
+        change(11, {"kind": "link", "id": "pbx1", "value": {"connected": False, "blind_since": 99}})
+    )
     assert (replica.connected, replica.blind_since) == (False, 99)
 
 
@@ -92,13 +111,20 @@ def _part(kind: str, key: str, ids: list[str]) -> st.SearchStrategy[dict[str, An
     value = st.one_of(st.none(), st.integers(0, 5))
     return st.builds(
         lambda i, v: {"kind": kind, "id": i, "value": None if v is None else {key: i, "v": v}},
-        st.sampled_from(ids), value)
+        st.sampled_from(ids),
+        value,
+    )
 
 
 parts = st.one_of(
-    _part("seat", "seat", SEATS), _part("call", "uid", CALLS), _part("queue", "queue", QUEUES),
-    st.builds(lambda c: {"kind": "link", "id": "pbx1", "value": {"connected": c, "blind_since": None}},
-              st.booleans()))
+    _part("seat", "seat", SEATS),
+    _part("call", "uid", CALLS),
+    _part("queue", "queue", QUEUES),
+    st.builds(
+        lambda c: {"kind": "link", "id": "pbx1", "value": {"connected": c, "blind_since": None}},
+        st.booleans(),
+    ),
+)
 
 
 def _truth_after(changes: list[list[dict[str, Any]]]) -> dict[str, Any]:
@@ -113,8 +139,13 @@ def _truth_after(changes: list[list[dict[str, Any]]]) -> dict[str, Any]:
                 facts[part["kind"]].pop(part["id"], None)
             else:
                 facts[part["kind"]][part["id"]] = part["value"]
-    return snapshot(seq=10 + len(changes), connected=connected, seats=list(facts["seat"].values()),
-                    calls=list(facts["call"].values()), queues=list(facts["queue"].values()))
+    return snapshot(
+        seq=10 + len(changes),
+        connected=connected,
+        seats=list(facts["seat"].values()),
+        calls=list(facts["call"].values()),
+        queues=list(facts["queue"].values()),
+    )
 
 
 @given(st.lists(st.lists(parts, max_size=3), max_size=12), st.data())

@@ -1,0 +1,5 @@
+"""`python -m agent_desktop` serves the desktop."""
+
+from agent_desktop.server import main
+
+main()

@@ -1,0 +1,223 @@
+"""The composition: settings and database in, a running web application out. Tests use the same function.
+
+create_app -> Flask (guard, blueprints, errors) + SocketIO (pages, ctis) + Floor + Screens
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from apiflask import APIFlask
+from flask import Response, g, request
+from flask_login import LoginManager
+from flask_socketio import SocketIO
+from flask_talisman import Talisman
+from sqlalchemy.exc import SQLAlchemyError
+
+from agent_desktop import calls, catalogue, drafts, recordings, seat, session, ticket_pages, web
+from agent_desktop.access import guard_requests
+from agent_desktop.desk import Desk
+from agent_desktop.errors import Refusal, speak_json
+from agent_desktop.figures import Figures
+from agent_desktop.floor import Floor
+from agent_desktop.labels import Names
+from agent_desktop.pages import THREADS_FOR_REQUESTS, CtiNamespace, PageNamespace, Pages
+from agent_desktop.people import People, Person
+from agent_desktop.screens import SCREEN_GONE_SECONDS, Screens
+from db.engine import open_engine, sessions
+from hotline.settings import Settings
+
+log = structlog.get_logger("desktop")
+
+BODY_LIMIT = 1024 * 1024
+LINK_MESSAGE_LIMIT = 8 * 1024 * 1024
+"""A floor's snapshot with 1,000 calls has about 1 MB."""
+SESSION_HOURS = 16
+NAMES_SECONDS = 60.0
+POLICY = {
+    "default-src": "'self'",
+    "style-src": ["'self'", "'unsafe-inline'"],
+    "img-src": ["'self'", "data:", "blob:"],
+    "font-src": ["'self'", "data:"],
+    "media-src": ["'self'", "blob:"],
+    "connect-src": ["'self'", "ws:", "wss:"],
+    "worker-src": ["'self'", "blob:"],
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+"""Styles may be inline, because Element Plus and ECharts place things that way; scripts may not."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What `create_app` made: `app` is the WSGI application."""
+
+    app: APIFlask
+    socketio: SocketIO
+    desk: Desk
+    close: Callable[[], None]
+    """Stop the clock and let all sockets go; after this no seat is made not ready for a missing page."""
+
+
+def create_app(
+    settings: Settings, *, screen_gone_seconds: float = SCREEN_GONE_SECONDS, clock: bool = True
+) -> Parts:
+    """Put the desktop together. `clock=False` leaves out the thread that watches screens and names.
+
+    Raises ValueError where a secret is missing.
+    """
+    for name in ("session_key", "link_token"):
+        if not getattr(settings, name):
+            raise ValueError(f"HOTLINE_{name.upper()} is not set: run `make run`, which makes the secrets")
+    app = _flask(settings)
+    socketio = SocketIO(
+        app,
+        async_mode="threading",
+        manage_session=False,
+        async_handlers=False,
+        always_connect=False,
+        ping_interval=10,
+        ping_timeout=15,
+        max_http_buffer_size=LINK_MESSAGE_LIMIT,
+    )
+    desk = _desk(settings, socketio, screen_gone_seconds)
+    app.extensions["desk"] = desk
+    _log_in(app, desk)
+    guard_requests(app)
+    _measure(app, desk)
+    for part in (session, seat, calls, drafts, ticket_pages, recordings, catalogue, web):
+        app.register_blueprint(part.blueprint)
+    socketio.on_namespace(PageNamespace(desk))
+    socketio.on_namespace(CtiNamespace(desk))
+    stop = threading.Event()
+    _read_names(desk)
+    if clock:
+        threading.Thread(target=_tick, args=(desk, stop), name="desktop-clock", daemon=True).start()
+    return Parts(app, socketio, desk, lambda: _close(socketio, stop))
+
+
+def _flask(settings: Settings) -> APIFlask:
+    app = APIFlask(
+        __name__,
+        title="12345 desktop",
+        version="1",
+        spec_path="/api/openapi.json",
+        docs_path=None,
+        static_folder=None,  # type: ignore[arg-type]
+    )
+    app.config.update(
+        SECRET_KEY=settings.session_key,
+        SESSION_COOKIE_NAME="hotline",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=SESSION_HOURS),
+        MAX_CONTENT_LENGTH=BODY_LIMIT,
+        AUTO_404_RESPONSE=False,
+        AUTO_SERVERS=False,
+        RATELIMIT_HEADERS_ENABLED=False,
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    Talisman(
+        app,
+        force_https=False,
+        strict_transport_security=False,
+        session_cookie_secure=False,
+        session_cookie_samesite="Lax",
+        content_security_policy=POLICY,
+        frame_options="DENY",
+        referrer_policy="same-origin",
+        permissions_policy={"microphone": "(self)", "camera": "()"},
+    )
+    session.limiter.init_app(app)
+    speak_json(app)
+    return app
+
+
+def _desk(settings: Settings, socketio: SocketIO, screen_gone_seconds: float) -> Desk:
+    def emit(event: str, payload: Mapping[str, Any], room: str | None) -> None:
+        socketio.emit(event, payload, to=room)
+
+    def ask(socket: str, command: Mapping[str, Any], answer: Callable[[Any], None]) -> None:
+        socketio.server.emit("command", command, to=socket, namespace="/cti", callback=answer)
+
+    factory = sessions(open_engine(settings.database))
+    names, figures = Names(), Figures()
+    return Desk(
+        settings=settings,
+        sessions=factory,
+        people=People(factory),
+        floor=Floor([settings.pbx_name], emit, ask, names, figures),
+        screens=Screens(screen_gone_seconds),
+        pages=Pages(max(1, settings.web_threads - THREADS_FOR_REQUESTS)),
+        names=names,
+        figures=figures,
+    )
+
+
+def _log_in(app: APIFlask, desk: Desk) -> None:
+    manager = LoginManager(app)
+    manager.session_protection = None  # behind a balancer the address changes; the cookie is signed
+
+    @manager.user_loader
+    def _load(user_id: str) -> Person | None:
+        return desk.people.find(int(user_id)) if user_id.isdigit() else None
+
+
+def _measure(app: APIFlask, desk: Desk) -> None:
+    @app.before_request
+    def _begin() -> None:
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def _end(response: Response) -> Response:
+        name = request.endpoint or "none"
+        desk.figures.requests.labels(name, request.method, response.status_code).inc()
+        if "began" in g:
+            desk.figures.seconds.labels(name).observe(time.perf_counter() - g.began)
+        if request.path.startswith("/api/"):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def _read_names(desk: Desk) -> None:
+    try:
+        with desk.sessions() as db:
+            desk.names.read(db)
+    except SQLAlchemyError as error:
+        log.warning("names_not_read", error=type(error).__name__)
+
+
+def _tick(desk: Desk, stop: threading.Event) -> None:
+    """Once a second: seats without a page; once a minute: names of queues and seats."""
+    names_at = time.monotonic()
+    while not stop.wait(1.0):
+        watch_screens(desk, time.monotonic())
+        if time.monotonic() - names_at >= NAMES_SECONDS:
+            names_at = time.monotonic()
+            _read_names(desk)
+
+
+def watch_screens(desk: Desk, now: float) -> None:
+    """Make seats not ready whose page has been gone too long (`now` in seconds, monotonic)."""
+    ready = [seat["seat"] for seat in desk.floor.seats() if seat["agent"] and seat["presence"] == "ready"]
+    for number in desk.screens.overdue(ready, now):
+        log.warning("screen_gone", seat=number)
+        try:
+            desk.floor.command("not_ready", number, reason="screen_gone")
+        except Refusal as refusal:
+            log.warning("screen_gone_not_told", seat=number, error=refusal.code)
+
+
+def _close(socketio: SocketIO, stop: threading.Event) -> None:
+    stop.set()
+    for socket in list(socketio.server.eio.sockets):
+        socketio.server.eio.disconnect(socket)

@@ -1,0 +1,314 @@
+"""Calls over HTTP: the screen pop, the lists, revealing a number. Numbers leave the server masked."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from apiflask import APIBlueprint
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from agent_desktop import schemas
+from agent_desktop.access import listener, may_see_call, note_access
+from agent_desktop.desk import desk, me, transaction
+from agent_desktop.drafts import draft_of
+from agent_desktop.errors import Refusal, invalid, is_database_away
+from agent_desktop.floor import now_ms
+from agent_desktop.labels import OUTCOMES
+from cti.link.replica import Fact
+from db.models import Call, Recording, User
+from recordings.listen import HEAR_EVERYTHING, visible
+from tickets import numbers, search
+
+blueprint = APIBlueprint("calls", __name__, url_prefix="/api/calls", tag="calls")
+CITY_TIME = ZoneInfo("Asia/Shanghai")
+PAGE_SIZE = 20
+RECENT_CALLS = 10
+REPEAT_24H, REPEAT_7D = 2, 4
+"""This many earlier calls of one number within a day, or a week, flag the caller as calling again."""
+
+
+@blueprint.get("/<uid>/pop")
+@blueprint.output(schemas.Pop)
+@blueprint.doc(responses=schemas.errors(401, 403, 404))
+def pop(uid: str) -> dict[str, Any]:
+    """Who is calling, what they asked for before, and what is still open, in one answer.
+
+    The live facts come from the floor; with the database away they are all there is (`database` false).
+    """
+    live = desk().floor.call(uid)
+    try:
+        with transaction() as db:
+            if not may_see_call(db, me(), uid):
+                raise Refusal("forbidden" if live else "not_found")
+            facts = _live_facts(live) if live else _ledger_facts(db, uid)
+            return facts | _history(db, uid, facts["normal"], me().id)
+    except SQLAlchemyError as error:
+        if not is_database_away(error):
+            raise
+    if live is None or (me().role not in HEAR_EVERYTHING and not desk().floor.has_had(me().login, uid)):
+        raise Refusal("database_away")
+    return _live_facts(live) | {
+        "database": False,
+        "candidates": [],
+        "recent_calls": [],
+        "tickets": [],
+        "draft": None,
+        "repeat": {"calls_24h": 0, "calls_7d": 0, "flag": False},
+    }
+
+
+@blueprint.get("")
+@blueprint.input(schemas.CallQuery, location="query", arg_name="query")
+@blueprint.output(schemas.CallPage)
+@blueprint.doc(responses=schemas.errors(401, 422))
+def listing(query: dict[str, Any]) -> dict[str, Any]:
+    """Calls, newest first; an agent sees the own ones. `q`: whole number, its last four digits, or agent."""
+    where: list[ColumnElement[bool]] = [visible(listener(me()))]
+    if query["mine"] == "1":
+        where.append(Call.agent == me().login)
+    if query["outcome"]:
+        where.append(Call.outcome == query["outcome"])
+    where += within_day(Call.arrived_at, query["date"]) + caller_or_agent(query["q"])
+    with transaction() as db:
+        total = db.scalar(select(func.count()).select_from(Call).where(*where)) or 0
+        page, offset = page_at(query["page"], total)
+        found = db.execute(
+            select(Call, User.name)
+            .outerjoin(User, User.login == Call.agent)
+            .where(*where)
+            .order_by(Call.arrived_at.desc(), Call.id.desc())
+            .limit(PAGE_SIZE)
+            .offset(offset)
+        ).all()
+        uids = [call.uid for call, _ in found]
+        tickets = search.for_calls(db, uids)
+        recordings = (
+            {
+                one.call_uid: one
+                for one in db.scalars(
+                    select(Recording).where(Recording.call_uid.in_(uids), Recording.kind == "call")
+                )
+            }
+            if uids
+            else {}
+        )
+    rows = [
+        _call_row(call, name, tickets.get(call.uid, []), recordings.get(call.uid)) for call, name in found
+    ]
+    return {"rows": rows, "total": total, "page": page, "page_size": PAGE_SIZE}
+
+
+@blueprint.post("/<uid>/reveal-number")
+@blueprint.input(schemas.Reveal, arg_name="form")
+@blueprint.output(schemas.Revealed)
+@blueprint.doc(responses=schemas.errors(401, 403, 404, 422))
+def reveal_number(uid: str, form: dict[str, Any]) -> dict[str, Any]:
+    """The whole number of a call that one may see; the reason is kept in the access log."""
+    with transaction() as db:
+        if not may_see_call(db, me(), uid):
+            raise Refusal("not_found")
+        number = number_of_call(db, uid)
+        note_access(db, "reveal_number", f"call {uid}", form["reason"])
+    return {"number": numbers.display(number)}
+
+
+def call_view(call: Fact) -> dict[str, Any]:
+    """A call of the floor as a page may see it: the number masked, words for queue and menu path."""
+    shown = {key: value for key, value in call.items() if key not in ("caller", "caller_name", "called")}
+    return shown | {
+        "number": number_view(_normal(call)),
+        "queue_label": desk().names.queue(call["queue"]),
+        "path_labels": path_labels(call["path"]),
+    }
+
+
+def number_view(number: str) -> dict[str, str]:
+    """{"masked", "region"} of a number in normal form; both say so where it is withheld."""
+    return {
+        "masked": numbers.masked(number) if number else "未知号码",
+        "region": numbers.region(number) if number else "",
+    }
+
+
+def number_of_call(db: Session, uid: str) -> str:
+    """Number in normal form, from the floor or the ledger. Raises Refusal not_found."""
+    live = desk().floor.call(uid)
+    if live is not None:
+        return _normal(live)
+    number = db.scalar(select(Call.caller).where(Call.uid == uid))
+    if number is None:
+        raise Refusal("not_found")
+    return number
+
+
+def path_labels(path: list[Any]) -> list[str]:
+    """["1 咨询", ...] of the steps walked; a step that the menu no longer has shows its key."""
+    return [
+        desk().names.step(str(step.get("node", "")), str(step.get("key", "")))
+        for step in path or []
+        if isinstance(step, dict)
+    ]
+
+
+def within_day(column: Any, day: str) -> list[ColumnElement[bool]]:
+    """Conditions for one day of the city's calendar ("2026-11-21"); none for ''. Raises Refusal."""
+    if not day:
+        return []
+    try:
+        start = datetime.combine(date.fromisoformat(day), time(), CITY_TIME).astimezone(UTC)
+        return [column >= start, column < start + timedelta(days=1)]
+    except (ValueError, OverflowError):
+        raise invalid({"date": "日期无效。"}) from None
+
+
+def caller_or_agent(text: str) -> list[ColumnElement[bool]]:
+    """Conditions for a search. Only whole numbers and last four digits: no feeling out of masked digits."""
+    text = text.replace("\x00", "").strip()
+    if not text:
+        return []
+    if re.fullmatch(r"[0-9]{4}", text):
+        return [Call.caller.endswith(text)]
+    number = numbers.normal(text, desk().settings.area_code)
+    choices = [
+        Call.agent.in_(
+            select(User.login).where(
+                or_(User.name.contains(text, autoescape=True), User.login == text, User.work_number == text)
+            )
+        ),
+        Call.uid == text,
+    ]
+    if number:
+        choices.append(Call.caller == number)
+    return [or_(*choices)]
+
+
+def page_at(wanted: int, total: int) -> tuple[int, int]:
+    """(page, offset) of the page asked for, or of the last one there is."""
+    page = min(max(wanted, 1), max(1, -(-total // PAGE_SIZE)))
+    return page, (page - 1) * PAGE_SIZE
+
+
+def ms(at: datetime | None) -> int | None:
+    return None if at is None else round(at.timestamp() * 1000)
+
+
+def _normal(call: Fact) -> str:
+    return numbers.normal(call["caller"] or "", desk().settings.area_code)
+
+
+def _live_facts(call: Fact) -> dict[str, Any]:
+    number = _normal(call)
+    until = call["answered_at"] or now_ms()
+    return {
+        "uid": call["uid"],
+        "normal": number,
+        "number": number_view(number),
+        "withheld": not number,
+        "caller_name": call["caller_name"] or "",
+        "queue_label": desk().names.queue(call["queue"]),
+        "path_labels": path_labels(call["path"]),
+        "arrived_at": call["arrived_at"] or call["queued_at"],
+        "waited_ms": max(0, until - call["queued_at"]) if call["queued_at"] else None,
+    }
+
+
+def _ledger_facts(db: Session, uid: str) -> dict[str, Any]:
+    call = db.scalar(select(Call).where(Call.uid == uid))
+    if call is None:
+        raise Refusal("not_found")
+    return {
+        "uid": uid,
+        "normal": call.caller,
+        "number": number_view(call.caller),
+        "withheld": not call.caller,
+        "caller_name": call.caller_name,
+        "queue_label": desk().names.queue(call.queue),
+        "path_labels": path_labels(call.menu_path),
+        "arrived_at": ms(call.arrived_at),
+        "waited_ms": call.wait_ms,
+    }
+
+
+def _history(db: Session, uid: str, number: str, user_id: int) -> dict[str, Any]:
+    """What the database knows of a number: eight indexed statements at most."""
+    recent = _earlier_calls(db, uid, number)
+    written = search.for_calls(db, [call.uid for call, _ in recent])
+    return {
+        "database": True,
+        "candidates": [_candidate(one) for one in search.candidates(db, number)],
+        "recent_calls": [_recent(call, name, written.get(call.uid, [])) for call, name in recent],
+        "tickets": [row.as_json() for row in search.for_number(db, number)],
+        "repeat": _repeat(db, uid, number),
+        "draft": draft_of(db, user_id, uid),
+    }
+
+
+def _earlier_calls(db: Session, uid: str, number: str) -> list[tuple[Call, str | None]]:
+    if not number:
+        return []
+    found = db.execute(
+        select(Call, User.name)
+        .outerjoin(User, User.login == Call.agent)
+        .where(Call.caller == number, Call.uid != uid)
+        .order_by(Call.arrived_at.desc())
+        .limit(RECENT_CALLS)
+    )
+    return [(call, name) for call, name in found]
+
+
+def _repeat(db: Session, uid: str, number: str) -> dict[str, Any]:
+    """Earlier calls of this number within a day and a week."""
+    if not number:
+        return {"calls_24h": 0, "calls_7d": 0, "flag": False}
+    now = datetime.now(UTC)
+    week, day = db.execute(
+        select(func.count(), func.count().filter(Call.arrived_at >= now - timedelta(days=1))).where(
+            Call.caller == number, Call.uid != uid, Call.arrived_at >= now - timedelta(days=7)
+        )
+    ).one()
+    return {"calls_24h": day, "calls_7d": week, "flag": day >= REPEAT_24H or week >= REPEAT_7D}
+
+
+def _candidate(one: search.Candidate) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "gender": one.gender,
+        "address": one.address,
+        "note": one.note,
+        "language": one.language,
+        "numbers": [number_view(number) for number in one.numbers],
+        "open_tickets": one.open_tickets,
+        "ticket_count": one.ticket_count,
+    }
+
+
+def _recent(call: Call, agent_name: str | None, ticket_numbers: list[str]) -> dict[str, Any]:
+    return {
+        "uid": call.uid,
+        "arrived_at": ms(call.arrived_at),
+        "outcome": call.outcome,
+        "outcome_label": OUTCOMES.get(call.outcome or "", call.outcome or "进行中"),
+        "agent_name": agent_name or call.agent,
+        "queue_label": desk().names.queue(call.queue),
+        "ticket_numbers": ticket_numbers,
+    }
+
+
+def _call_row(
+    call: Call, agent_name: str | None, ticket_numbers: list[str], recording: Recording | None
+) -> dict[str, Any]:
+    return _recent(call, agent_name, ticket_numbers) | {
+        "number": number_view(call.caller),
+        "seat": call.seat,
+        "wait_ms": call.wait_ms,
+        "talk_ms": call.talk_ms,
+        "ended_by": call.ended_by,
+        "recording": recording
+        and {"id": recording.id, "state": recording.state, "seconds": recording.seconds},
+    }

@@ -1,0 +1,310 @@
+"""The live floors as this desktop knows them, and what it tells the pages about them.
+
+    cti --floor_snapshot, floor_change--> Floor (one Replica per PBX) --seat, link--> rooms of pages
+    page --HTTP--> Floor.command --command, acknowledged--> cti
+
+Pushes are numbered per seat room (`n`), so that a page notices what it missed. Nothing here touches the
+database: with the database away the pages still see who rings.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agent_desktop.errors import Refusal
+from agent_desktop.figures import Figures
+from agent_desktop.labels import Names
+from cti.link.replica import Fact, Replica
+
+COMMAND_SECONDS = 5.0
+REMEMBERED_CALLS = 5000
+PUSHED_OF_CALL = ("uid", "state", "queue", "arrived_at", "queued_at", "ringing_at", "answered_at", "event_at")
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Emit(Protocol):
+    def __call__(self, event: str, payload: Mapping[str, Any], room: str | None) -> None:
+        """Push to one room of pages, or to every page (None)."""
+
+
+class Ask(Protocol):
+    def __call__(self, socket: str, command: Mapping[str, Any], answer: Callable[[Any], None]) -> None:
+        """Send a command to the cti behind `socket`; `answer` is called with its acknowledgement."""
+
+
+@dataclass
+class Link:
+    """The line to one cti: the socket it came by, or since when it is gone (ms)."""
+
+    socket: str | None
+    gone_since: int | None
+
+
+@dataclass
+class Remembered:
+    """A call seen on a floor lately, with everybody at whose seat it has been."""
+
+    call: Fact
+    agents: set[str] = field(default_factory=set)
+
+
+class _Waiting:
+    """One command under way."""
+
+    def __init__(self, socket: str) -> None:
+        self.socket = socket
+        self._done = threading.Event()
+        self._answer: Fact = {}
+
+    def take(self, answer: Any) -> None:
+        self._answer = answer if isinstance(answer, dict) else {"ok": False, "error": "refused"}
+        self._done.set()
+
+    def result(self, seconds: float) -> Fact:
+        return self._answer if self._done.wait(seconds) else {"ok": False, "error": "timeout"}
+
+
+class Floor:
+    """Replicas of all floors. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        pbx_names: list[str],
+        emit: Emit,
+        ask: Ask,
+        names: Names,
+        figures: Figures,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        self.emit, self.ask = emit, ask
+        self._names, self._figures, self._clock = names, figures, clock
+        self._lock = threading.RLock()
+        self._replicas: dict[str, Replica] = {name: Replica() for name in pbx_names}
+        self._links = {name: Link(None, clock()) for name in pbx_names}
+        self._counters: dict[str, int] = {}
+        self._remembered: OrderedDict[str, Remembered] = OrderedDict()
+        self._waiting: set[_Waiting] = set()
+
+    # --- facts from the cti ----------------------------------------------------------------------
+
+    def link_came(self, pbx: str, socket: str) -> None:
+        """A cti has connected; its snapshot follows, and until then the old floor stays blind."""
+        with self._lock:
+            self._replicas.setdefault(pbx, Replica())
+            link = self._links.setdefault(pbx, Link(None, self._clock()))
+            link.socket = socket
+
+    def link_went(self, pbx: str, socket: str) -> None:
+        """A cti is gone. A newer connection of the same PBX is left alone."""
+        with self._lock:
+            link = self._links.get(pbx)
+            for waiting in [w for w in self._waiting if w.socket == socket]:
+                waiting.take({"ok": False, "error": "link_down"})
+            if link is None or link.socket != socket:
+                return
+            link.socket = None
+            link.gone_since = link.gone_since or self._clock()
+            self._push_link(pbx)
+
+    def take_snapshot(self, pbx: str, socket: str, snapshot: Fact) -> None:
+        with self._lock:
+            link = self._links[pbx]
+            if link.socket != socket:
+                return
+            replica = self._replicas[pbx]
+            before = set(replica.seats)
+            replica.take_snapshot(snapshot)
+            link.gone_since = None
+            for call in replica.calls.values():
+                self._remember(call)
+            self._push_link(pbx)
+            for number in sorted(before | set(replica.seats)):
+                self._push_seat(number)
+
+    def take_change(self, pbx: str, socket: str, change: Fact) -> bool:
+        """Apply one change and push it to the rooms that it concerns. False: a gap, ask for a snapshot."""
+        with self._lock:
+            if self._links[pbx].socket != socket:
+                return True
+            replica = self._replicas[pbx]
+            touched: dict[str, None] = {}
+            for part in change["changes"]:
+                self._note_seats(touched, replica, part)
+            known = replica.seq
+            if not replica.take_change(change):
+                self._figures.gaps.inc()
+                return False
+            if replica.seq == known:
+                return True  # a repetition
+            for part in change["changes"]:
+                if part["kind"] == "link":
+                    self._push_link(pbx)
+                elif part["kind"] == "call" and part["value"]:
+                    self._remember(part["value"])
+            for number in touched:
+                self._push_seat(number)
+        return True
+
+    @staticmethod
+    def _note_seats(touched: dict[str, None], replica: Replica, part: Fact) -> None:
+        """The seats that a change concerns: itself, or where the call was and where it is now."""
+        if part["kind"] == "seat":
+            touched[part["id"]] = None
+        elif part["kind"] == "call":
+            for call in (replica.call(part["id"]), part["value"]):
+                if call and call.get("seat"):
+                    touched[call["seat"]] = None
+
+    def _remember(self, call: Fact) -> None:
+        known = self._remembered.pop(call["uid"], None) or Remembered(call)
+        known.call = call
+        seat = self.seat(call["seat"]) if call.get("seat") else None
+        if seat and seat["agent"]:
+            known.agents.add(seat["agent"])
+        self._remembered[call["uid"]] = known
+        while len(self._remembered) > REMEMBERED_CALLS:
+            self._remembered.popitem(last=False)
+
+    # --- questions -------------------------------------------------------------------------------
+
+    def seat(self, number: str) -> Fact | None:
+        return next((r.seats[number] for r in self._replicas.values() if number in r.seats), None)
+
+    def seats(self) -> list[Fact]:
+        with self._lock:
+            return [seat for replica in self._replicas.values() for seat in replica.seats.values()]
+
+    def seat_of(self, login: str) -> str | None:
+        """Number of the seat at which this agent is signed in."""
+        return next((seat["seat"] for seat in self.seats() if seat["agent"] == login), None)
+
+    def call(self, uid: str) -> Fact | None:
+        """A call as it is now, or as it was last where it has ended lately."""
+        live = self.live_call(uid)
+        if live is not None:
+            return live
+        remembered = self._remembered.get(uid)
+        return remembered.call if remembered else None
+
+    def live_call(self, uid: str) -> Fact | None:
+        return next((r.calls[uid] for r in self._replicas.values() if uid in r.calls), None)
+
+    def call_at(self, number: str) -> Fact | None:
+        """The call that rings or talks at a seat."""
+        seat = self.seat(number)
+        if seat is None:
+            return None
+        named = self.live_call(seat["call"]) if seat["call"] else None
+        if named is not None:
+            return named
+        return next(
+            (
+                call
+                for replica in self._replicas.values()
+                for call in list(replica.calls.values())
+                if call["seat"] == number
+            ),
+            None,
+        )
+
+    def has_had(self, login: str, uid: str) -> bool:
+        """Was this call at a seat of this agent lately?"""
+        call = self.live_call(uid)
+        if call and call["seat"]:
+            seat = self.seat(call["seat"])
+            if seat and seat["agent"] == login:
+                return True
+        remembered = self._remembered.get(uid)
+        return remembered is not None and login in remembered.agents
+
+    def links(self) -> dict[str, Fact]:
+        """{"pbx1": {"connected": bool, "blind_since": ms or None}}: can we see this PBX now?"""
+        with self._lock:
+            return {pbx: self._link_view(pbx) for pbx in self._links}
+
+    def _link_view(self, pbx: str) -> Fact:
+        link, replica = self._links[pbx], self._replicas[pbx]
+        if link.gone_since is not None:
+            return {"connected": False, "blind_since": replica.blind_since or link.gone_since}
+        return {"connected": replica.connected, "blind_since": replica.blind_since}
+
+    # --- pushes ----------------------------------------------------------------------------------
+
+    def snapshot_for(self, number: str | None) -> Fact:
+        """What a page is told when it connects; `n` is the number of the room's last push."""
+        with self._lock:
+            seat = self.seat(number) if number else None
+            call = self.call_at(number) if number else None
+            return {
+                "n": self._counters.get(number or "", 0),
+                "seat": seat,
+                "call": self._pushed(call),
+                "links": self.links(),
+                "sent_at": self._clock(),
+            }
+
+    def _pushed(self, call: Fact | None) -> Fact | None:
+        """Ids and states only: who calls goes over HTTP."""
+        if call is None:
+            return None
+        return {key: call.get(key) for key in PUSHED_OF_CALL} | {
+            "queue_label": self._names.queue(call["queue"])
+        }
+
+    def _push_seat(self, number: str) -> None:
+        n = self._counters[number] = self._counters.get(number, 0) + 1
+        self._figures.pushes.inc()
+        self.emit(
+            "seat",
+            {
+                "n": n,
+                "seat": self.seat(number),
+                "call": self._pushed(self.call_at(number)),
+                "sent_at": self._clock(),
+            },
+            f"seat:{number}",
+        )
+
+    def _push_link(self, pbx: str) -> None:
+        view = self._link_view(pbx)
+        self._figures.linked.labels(pbx).set(view["connected"])
+        self.emit(
+            "link", {"pbx": pbx, **view, "desktop_blind": self._links[pbx].gone_since is not None}, None
+        )
+
+    # --- commands --------------------------------------------------------------------------------
+
+    def command(self, name: str, seat: str, **arguments: Any) -> None:
+        """Send a command for a seat to its cti and wait for the acknowledgement.
+
+        Raises Refusal with the code that the cti gave, or link_down, or timeout.
+        """
+        with self._lock:
+            link = self._links[self._pbx_of(seat)]
+            if link.socket is None:
+                raise Refusal("link_down")
+            waiting = _Waiting(link.socket)
+            self._waiting.add(waiting)
+        try:
+            self.ask(waiting.socket, {"name": name, "seat": seat, **arguments}, waiting.take)
+            answer = waiting.result(COMMAND_SECONDS)
+        finally:
+            with self._lock:
+                self._waiting.discard(waiting)
+        self._figures.commands.labels(name, "ok" if answer.get("ok") else str(answer.get("error"))).inc()
+        if not answer.get("ok"):
+            raise Refusal(str(answer.get("error") or "refused"))
+
+    def _pbx_of(self, seat: str) -> str:
+        """The PBX that knows this seat; a seat that nobody knows is asked of the first."""
+        return next(
+            (pbx for pbx, replica in self._replicas.items() if seat in replica.seats), next(iter(self._links))
+        )

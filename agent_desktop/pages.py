@@ -1,0 +1,179 @@
+"""The pages that are connected, and the two Socket.IO namespaces: `/` for pages, `/cti` for ctis.
+
+page --connect (session cookie)--> rooms user:<id>, seat:<n>, floor (leaders); gets `snapshot`
+cti  --connect (token)-----------> floor_snapshot, floor_change -> Floor -> pushes
+"""
+
+from __future__ import annotations
+
+import hmac
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from flask import request, session
+from flask_socketio import ConnectionRefusedError as Refused
+from flask_socketio import Namespace, SocketIO, join_room
+from sqlalchemy.exc import SQLAlchemyError
+
+from agent_desktop.floor import now_ms
+
+if TYPE_CHECKING:
+    from agent_desktop.desk import Desk
+
+log = structlog.get_logger("desktop")
+
+LEADERS = frozenset({"shift_leader", "administrator"})
+THREADS_FOR_REQUESTS = 8
+"""Each open page holds one thread of the server: these are kept free for requests."""
+
+
+@dataclass(frozen=True)
+class Page:
+    user_id: int
+    seat: str | None
+
+
+class Pages:
+    """The connected pages by socket id. `limit`: more than this many are refused."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._pages: dict[str, Page] = {}
+        self._lock = threading.Lock()
+
+    def add(self, socket: str, page: Page) -> bool:
+        with self._lock:
+            if len(self._pages) >= self.limit:
+                return False
+            self._pages[socket] = page
+            return True
+
+    def remove(self, socket: str) -> Page | None:
+        with self._lock:
+            return self._pages.pop(socket, None)
+
+    def get(self, socket: str) -> Page | None:
+        return self._pages.get(socket)
+
+    def of_seat(self, seat: str, *, user: int | None = None, but_not: int | None = None) -> list[str]:
+        """Sockets at a seat: of one user, or of everybody but one."""
+        with self._lock:
+            return [
+                socket
+                for socket, page in self._pages.items()
+                if page.seat == seat
+                and (user is None or page.user_id == user)
+                and (but_not is None or page.user_id != but_not)
+            ]
+
+    def of_user(self, user: int) -> list[str]:
+        with self._lock:
+            return [socket for socket, page in self._pages.items() if page.user_id == user]
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+
+class PageNamespace(Namespace):
+    """Pages. Only pushes travel here; what a page wants done goes by HTTP."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__("/")
+        self.desk = desk
+
+    def on_connect(self, _auth: Any = None) -> None:
+        person = self._person()
+        if person is None:
+            raise Refused("not_logged_in")
+        seat = session.get("seat") if person.role == "agent" else None
+        held = self.desk.floor.seat(seat) if seat else None
+        if held and held["agent"] not in (None, person.login):
+            seat = None
+        if not self.desk.pages.add(request.sid, Page(person.id, seat)):  # type: ignore[attr-defined]
+            log.warning("too_many_pages", limit=self.desk.pages.limit)
+            raise Refused("too_many_pages")
+        join_room(f"user:{person.id}")
+        if seat:
+            join_room(f"seat:{seat}")
+            self.desk.screens.came(seat, request.sid)  # type: ignore[attr-defined]
+        if person.role in LEADERS:
+            join_room("floor")
+        self.desk.figures.pages.set(len(self.desk.pages))
+        self.emit("snapshot", self.desk.floor.snapshot_for(seat), to=request.sid)  # type: ignore[attr-defined]
+
+    def on_disconnect(self, _reason: Any = None) -> None:
+        page = self.desk.pages.remove(request.sid)  # type: ignore[attr-defined]
+        if page and page.seat:
+            self.desk.screens.went(page.seat, request.sid, time.monotonic())  # type: ignore[attr-defined]
+        self.desk.figures.pages.set(len(self.desk.pages))
+
+    def on_ping_screen(self, _data: Any = None) -> dict[str, Any]:
+        """Is the page still entitled? The acknowledgement tells it, and what time it is here."""
+        page = self.desk.pages.get(request.sid)  # type: ignore[attr-defined]
+        person = self._person()
+        if page is None or person is None or person.id != page.user_id:
+            return {"error": "not_logged_in", "server_time": now_ms()}
+        return {"server_time": now_ms()}
+
+    def _person(self) -> Any:
+        user_id = str(session.get("_user_id", ""))
+        if not user_id.isdigit():
+            return None
+        try:
+            return self.desk.people.find(int(user_id))
+        except SQLAlchemyError:
+            raise Refused("database_away") from None
+
+
+class CtiNamespace(Namespace):
+    """Ctis. A wrong token is refused; a gap is answered by asking for a snapshot."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__("/cti")
+        self.desk = desk
+        self._pbx: dict[str, str] = {}
+
+    def on_connect(self, auth: Any = None) -> None:
+        given = str(auth.get("token", "")) if isinstance(auth, dict) else ""
+        if not hmac.compare_digest(given.encode(), self.desk.settings.link_token.encode()):
+            log.warning("link_refused", address=request.remote_addr)
+            raise Refused("bad_token")
+        pbx = str(auth.get("pbx", ""))
+        if pbx not in self.desk.floor.links():
+            log.warning("link_refused", address=request.remote_addr, pbx=pbx[:32])
+            raise Refused("unknown_pbx")
+        self._pbx[request.sid] = pbx  # type: ignore[attr-defined]
+        self.desk.floor.link_came(pbx, request.sid)  # type: ignore[attr-defined]
+        log.info("link_came", pbx=pbx)
+
+    def on_disconnect(self, reason: Any = None) -> None:
+        pbx = self._pbx.pop(request.sid, None)  # type: ignore[attr-defined]
+        if pbx is not None:
+            log.warning("link_went", pbx=pbx, reason=str(reason))
+            self.desk.floor.link_went(pbx, request.sid)  # type: ignore[attr-defined]
+
+    def on_floor_snapshot(self, snapshot: Any) -> None:
+        pbx = self._pbx[request.sid]  # type: ignore[attr-defined]
+        try:
+            self.desk.floor.take_snapshot(pbx, request.sid, snapshot)  # type: ignore[attr-defined]
+        except (KeyError, TypeError) as error:
+            log.error("snapshot_not_understood", pbx=pbx, error=repr(error))
+
+    def on_floor_change(self, change: Any) -> None:
+        pbx = self._pbx[request.sid]  # type: ignore[attr-defined]
+        try:
+            followed = self.desk.floor.take_change(pbx, request.sid, change)  # type: ignore[attr-defined]
+        except (KeyError, TypeError) as error:
+            log.error("change_not_understood", pbx=pbx, error=repr(error))
+            followed = False
+        if not followed:
+            self.emit("snapshot_please", {}, to=request.sid)  # type: ignore[attr-defined]
+
+
+def drop(socketio: SocketIO, sockets: list[str]) -> None:
+    """Close pages: of somebody who logs out, or whose seat another agent has taken."""
+    for socket in sockets:
+        socketio.server.disconnect(socket, namespace="/")

@@ -1,0 +1,71 @@
+"""Who is logged in. Remembered for a moment, so that a database minute away logs nobody out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask_login import UserMixin
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from agent_desktop.errors import is_database_away
+from db.models import User
+
+FRESH_SECONDS = 10.0
+"""A person whose account is closed or whose role changes is noticed after this time."""
+STALE_SECONDS = 900.0
+"""How long somebody already known stays known while the database is away."""
+
+
+@dataclass(frozen=True)
+class Person(UserMixin):
+    """One who is logged in; `role` as in `db.models.User`."""
+
+    id: int
+    login: str
+    name: str
+    work_number: str
+    role: str
+
+    def get_id(self) -> str:
+        return str(self.id)
+
+
+def person(user: User) -> Person:
+    return Person(user.id, user.login, user.name, user.work_number, user.role)
+
+
+class People:
+    """Look-up of persons by id with a short memory."""
+
+    def __init__(self, sessions: sessionmaker[Session], clock: Callable[[], float] = time.monotonic) -> None:
+        self._sessions, self._clock = sessions, clock
+        self._known: dict[int, tuple[float, Person]] = {}
+        self._lock = threading.Lock()
+
+    def find(self, user_id: int) -> Person | None:
+        """The active user with this id, or None.
+
+        Raises SQLAlchemyError where the database is away and the person was not seen lately.
+        """
+        known = self._known.get(user_id)
+        now = self._clock()
+        if known and now - known[0] < FRESH_SECONDS:
+            return known[1]
+        try:
+            with self._sessions() as session:
+                user = session.scalar(select(User).where(User.id == user_id, User.active))
+        except SQLAlchemyError as error:
+            if known and is_database_away(error) and now - known[0] < STALE_SECONDS:
+                return known[1]
+            raise
+        with self._lock:
+            if user is None:
+                self._known.pop(user_id, None)
+                return None
+            self._known[user_id] = (now, person(user))
+        return person(user)

@@ -1,0 +1,459 @@
+"""Shapes of what goes in and out, for checking and for the OpenAPI document. Sentences are Chinese."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from apiflask import Schema as ApiSchema
+from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, String
+from marshmallow import EXCLUDE
+from marshmallow.validate import Length, OneOf, Range, Regexp
+
+from agent_desktop.labels import OUTCOMES, REASONS, ROLES
+from tickets.states import RequestType, Urgency
+
+UID = r"^[A-Za-z0-9_.:-]{1,64}$"
+LONGEST_NUMBER = 2**31 - 1
+
+
+class Schema(ApiSchema):
+    """Unknown fields are passed over, so that a newer page can talk to an older server."""
+
+    error_messages: ClassVar[dict[str, str]] = {"type": "请求内容无法识别。", "unknown": "未知的字段。"}  # type: ignore[misc]
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+def _messages(required: str) -> Any:
+    return {"required": required, "null": required, "invalid": required}
+
+
+def words(sentence: str, longest: int, *, least: int = 1, required: bool = True, **more: Any) -> String:
+    """A text that a person typed; `sentence` is said when it is missing or does not fit."""
+    return String(
+        required=required,
+        error_messages=_messages(sentence),
+        validate=Length(least, longest, error=sentence),
+        **more,
+    )
+
+
+def choice(sentence: str, codes: list[str], **more: Any) -> String:
+    return String(error_messages=_messages(sentence), validate=OneOf(codes, error=sentence), **more)
+
+
+def number(sentence: str, *, required: bool = False, **more: Any) -> Integer:
+    return Integer(
+        required=required,
+        error_messages=_messages(sentence),
+        validate=Range(1, LONGEST_NUMBER, error=sentence),
+        **more,
+    )
+
+
+class Error(Schema):
+    error = String(required=True)
+    message = String(required=True)
+    fields_ = Dict(data_key="fields", keys=String(), values=String())
+
+
+def errors(*statuses: int) -> Any:
+    """The documented refusals of an endpoint."""
+    texts = {
+        400: "Not understood",
+        401: "Not logged in",
+        403: "Not allowed",
+        404: "Not found",
+        409: "Conflict",
+        413: "Too large",
+        415: "Not JSON",
+        416: "No such range",
+        422: "Invalid",
+        429: "Too many",
+        503: "PBX or database away",
+    }
+    return {
+        status: {"description": texts[status], "content": {"application/json": {"schema": Error}}}
+        for status in (*statuses, 503)
+        if status in texts
+    }
+
+
+# --- in ----------------------------------------------------------------------------------------------------
+
+
+class LogIn(Schema):
+    login = words("请输入账号。", 32)
+    password = words("请输入密码。", 256)
+    seat = String(allow_none=True, validate=Length(0, 8, error="没有这个席位。"))
+
+
+class NotReady(Schema):
+    reason = choice("请选择示忙原因。", list(REASONS), required=True)
+
+
+class Transfer(Schema):
+    kind = choice("请选择转接方式。", ["queue", "number", "seat"], required=True)
+    target = String(
+        required=True,
+        error_messages=_messages("请选择转接目标。"),
+        validate=Regexp(r"^[A-Za-z0-9_+*#-]{1,32}$", error="转接目标不存在或不可用。"),
+    )
+
+
+class Reveal(Schema):
+    reason = words("请填写查看原因（至少 4 个字）。", 256, least=4)
+
+
+class DraftIn(Schema):
+    body = Dict(required=True, keys=String(), error_messages=_messages("草稿内容无法识别。"))
+
+
+class CitizenIn(Schema):
+    id = number("没有这位市民的记录。", allow_none=True)
+    name = String(allow_none=True)
+    gender = String(allow_none=True)
+    address = String(allow_none=True)
+    language = String(allow_none=True)
+    note = String(allow_none=True)
+
+
+class TicketIn(Schema):
+    """Lengths and what a disposition needs are judged by `tickets.form`."""
+
+    call_uid = String(allow_none=True, load_default=None, validate=Regexp(UID, error="没有这通电话。"))
+    request_type = choice("请选择诉求类型。", list(RequestType), required=True)
+    category_id = number("请选择诉求分类。", required=True)
+    region_id = number("请重新选择区域。", allow_none=True)
+    title = words("请填写标题。", 128)
+    who = String(allow_none=True)
+    when = String(allow_none=True)
+    where = String(allow_none=True)
+    what = words("请填写事情经过。", 8000)
+    asked_for = String(allow_none=True)
+    urgency = choice("请选择紧急程度。", list(Urgency))
+    confidential = Boolean(allow_none=True, error_messages=_messages("请选择是否保密。"))
+    disposition = choice("请选择直办或转派。", ["direct", "dispatch"], allow_none=True)
+    answer = String(allow_none=True)
+    unit_id = number("请选择承办单位。", allow_none=True)
+    citizen = Nested(CitizenIn, allow_none=True)
+
+
+class IdempotencyKey(Schema):
+    key = String(data_key="Idempotency-Key", validate=Length(0, 64, error="表单标识过长。"))
+
+
+class TicketAction(Schema):
+    note = String(allow_none=True)
+    answer = String(allow_none=True)
+    unit_id = number("请选择承办单位。", allow_none=True)
+    version = number("请刷新后再操作。", allow_none=True)
+
+
+class Paged(Schema):
+    page = Integer(
+        load_default=1,
+        error_messages=_messages("页码无效。"),
+        validate=Range(1, 1_000_000, error="页码无效。"),
+    )
+    q = String(load_default="", validate=Length(0, 64, error="查询内容过长。"))
+
+
+class TicketQuery(Paged):
+    state = String(load_default="", validate=Length(0, 24, error="没有这个状态。"))
+    mine = String(load_default="")
+
+
+class CallQuery(Paged):
+    mine = String(load_default="")
+    outcome = choice("没有这个结果。", ["", *OUTCOMES], load_default="")
+    date = String(load_default="", validate=Regexp(r"^(\d{4}-\d{2}-\d{2})?$", error="日期应如 2026-11-21。"))
+
+
+class RecordingQuery(Paged):
+    state = choice("没有这个状态。", ["", "kept", "suspect", "gap", "explained"], load_default="")
+    date = String(load_default="", validate=Regexp(r"^(\d{4}-\d{2}-\d{2})?$", error="日期应如 2026-11-21。"))
+
+
+# --- out ---------------------------------------------------------------------------------------------------
+
+
+class NumberOut(Schema):
+    masked = String(required=True)
+    region = String(required=True)
+
+
+class UserOut(Schema):
+    id = Integer()
+    login = String()
+    name = String()
+    work_number = String()
+    role = String(validate=OneOf(list(ROLES)))
+
+
+class LinkOut(Schema):
+    connected = Boolean()
+    blind_since = Integer(allow_none=True)
+
+
+class SessionOut(Schema):
+    csrf = String()
+    user = Nested(UserOut, allow_none=True)
+    seat = String(allow_none=True)
+    city = String()
+    server_time = Integer()
+    wrapup_seconds = Integer()
+    links = Dict(keys=String(), values=Nested(LinkOut))
+
+
+class SeatChoice(Schema):
+    number = String()
+    label = String()
+    taken = Boolean()
+    agent = String(allow_none=True)
+    reachable = Boolean()
+
+
+class Accepted(Schema):
+    ok = Boolean()
+
+
+class SeatOut(Schema):
+    seat = String()
+    agent = String(allow_none=True)
+    presence = String()
+    reason = String(allow_none=True)
+    activity = String()
+    reachable = Boolean()
+    since = Integer(allow_none=True)
+    call = String(allow_none=True)
+    queues = List(String())
+
+
+class CallView(Schema):
+    uid = String()
+    number = Nested(NumberOut)
+    state = String()
+    queue = String(allow_none=True)
+    queue_label = String()
+    path = List(Dict())
+    path_labels = List(String())
+    arrived_at = Integer(allow_none=True)
+    queued_at = Integer(allow_none=True)
+    ringing_at = Integer(allow_none=True)
+    answered_at = Integer(allow_none=True)
+    seat = String(allow_none=True)
+    priority = Integer(allow_none=True)
+    event_at = Integer(allow_none=True)
+
+
+class TodayOut(Schema):
+    answered = Integer()
+    talk_seconds = Integer()
+
+
+class SeatPage(Schema):
+    seat = Nested(SeatOut, allow_none=True)
+    call = Nested(CallView, allow_none=True)
+    today = Nested(TodayOut, allow_none=True)
+
+
+class TicketRow(Schema):
+    id = Integer()
+    number = String()
+    state = String()
+    state_label = String()
+    request_type = String()
+    request_type_label = String()
+    title = String()
+    category = String(allow_none=True)
+    unit = String(allow_none=True)
+    urgency = String()
+    urgency_label = String()
+    confidential = Boolean()
+    created_at = Integer()
+    created_by = Integer()
+    created_by_name = String(allow_none=True)
+    call_uid = String(allow_none=True)
+    open = Boolean()
+
+
+class CandidateOut(Schema):
+    id = Integer()
+    name = String()
+    gender = String(allow_none=True)
+    address = String(allow_none=True)
+    note = String(allow_none=True)
+    language = String(allow_none=True)
+    numbers = List(Nested(NumberOut))
+    open_tickets = Integer()
+    ticket_count = Integer()
+
+
+class RecentCall(Schema):
+    uid = String()
+    arrived_at = Integer()
+    outcome = String(allow_none=True)
+    outcome_label = String()
+    agent_name = String(allow_none=True)
+    queue_label = String()
+    ticket_numbers = List(String())
+
+
+class Repeat(Schema):
+    calls_24h = Integer()
+    calls_7d = Integer()
+    flag = Boolean()
+
+
+class DraftOut(Schema):
+    call_uid = String()
+    body = Dict()
+    saved_at = Integer()
+
+
+class SavedAt(Schema):
+    saved_at = Integer()
+
+
+class Pop(Schema):
+    uid = String()
+    database = Boolean()
+    number = Nested(NumberOut)
+    withheld = Boolean()
+    caller_name = String()
+    queue_label = String()
+    path_labels = List(String())
+    waited_ms = Integer(allow_none=True)
+    arrived_at = Integer(allow_none=True)
+    candidates = List(Nested(CandidateOut))
+    recent_calls = List(Nested(RecentCall))
+    tickets = List(Nested(TicketRow))
+    repeat = Nested(Repeat)
+    draft = Nested(DraftOut, allow_none=True)
+
+
+class RecordingBrief(Schema):
+    id = Integer()
+    state = String()
+    seconds = Float(allow_none=True)
+
+
+class CallRow(Schema):
+    uid = String()
+    number = Nested(NumberOut)
+    arrived_at = Integer()
+    outcome = String(allow_none=True)
+    outcome_label = String()
+    queue_label = String()
+    agent_name = String(allow_none=True)
+    seat = String(allow_none=True)
+    wait_ms = Integer(allow_none=True)
+    talk_ms = Integer(allow_none=True)
+    ended_by = String(allow_none=True)
+    ticket_numbers = List(String())
+    recording = Nested(RecordingBrief, allow_none=True)
+
+
+class RecordingRow(Schema):
+    id = Integer()
+    call_uid = String()
+    kind = String()
+    state = String()
+    state_label = String()
+    problem = String(allow_none=True)
+    seconds = Float(allow_none=True)
+    number = Nested(NumberOut)
+    agent_name = String(allow_none=True)
+    queue_label = String()
+    arrived_at = Integer(allow_none=True)
+    listenable = Boolean()
+
+
+def page_of(row: type[Schema]) -> type[Schema]:
+    """{rows, total, page, page_size} of one kind of row."""
+    return type(
+        f"{row.__name__}Page",
+        (Schema,),
+        {"rows": List(Nested(row)), "total": Integer(), "page": Integer(), "page_size": Integer()},
+    )
+
+
+CallPage, RecordingPage, TicketPage = page_of(CallRow), page_of(RecordingRow), page_of(TicketRow)
+
+
+class TimelineEntry(Schema):
+    at = Integer()
+    actor_name = String(allow_none=True)
+    action = String()
+    action_label = String()
+    from_state = String(allow_none=True)
+    from_state_label = String(allow_none=True)
+    to_state = String()
+    to_state_label = String()
+    note = String()
+
+
+class CitizenOut(Schema):
+    id = Integer()
+    name = String()
+    gender = String(allow_none=True)
+    address = String(allow_none=True)
+    note = String(allow_none=True)
+    language = String(allow_none=True)
+
+
+class TicketDetail(TicketRow):
+    channel = String()
+    category_id = Integer(allow_none=True)
+    region_id = Integer(allow_none=True)
+    region = String(allow_none=True)
+    who = String()
+    when = String()
+    where = String()
+    what = String()
+    asked_for = String()
+    disposition = String(allow_none=True)
+    answer = String(allow_none=True)
+    unit_id = Integer(allow_none=True)
+    contact_number = Nested(NumberOut)
+    citizen = Nested(CitizenOut, allow_none=True)
+    closed_at = Integer(allow_none=True)
+    updated_at = Integer()
+    version = Integer()
+    timeline = List(Nested(TimelineEntry))
+    actions = List(String())
+    action_labels = Dict(keys=String(), values=String())
+    recordings = List(Nested(RecordingRow))
+
+
+class Revealed(Schema):
+    number = String()
+
+
+class Peaks(Schema):
+    peaks = List(List(Float()))
+    seconds = Float()
+
+
+class Coded(Schema):
+    code = String()
+    label = String()
+
+
+class Catalogue(Schema):
+    categories = List(Dict())
+    regions = List(Dict())
+    units = List(Dict())
+    queues = List(Dict())
+    request_types = List(Nested(Coded))
+    urgencies = List(Nested(Coded))
+    reasons = List(Nested(Coded))
+    seats = List(Dict())
+
+
+class Health(Schema):
+    ok = Boolean()
+    links = Dict(keys=String(), values=Nested(LinkOut))
+    database = Boolean()

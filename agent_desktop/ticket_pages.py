@@ -1,0 +1,182 @@
+"""Tickets over HTTP. The rules are `tickets.life`; here are only shapes, rights and the transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import current_app
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from agent_desktop import schemas
+from agent_desktop.access import listener, may_reveal_ticket_number, may_see_call, note_access
+from agent_desktop.calls import ms, number_of_call, number_view
+from agent_desktop.desk import me, transaction
+from agent_desktop.drafts import drop_draft
+from agent_desktop.errors import Refusal, invalid
+from agent_desktop.recordings import row_view
+from db.models import Citizen, Region, Ticket, User, now
+from recordings import listing as recordings
+from tickets import desk as tickets
+from tickets import life, numbers, search, ticket_number
+from tickets.states import state_label
+
+blueprint = APIBlueprint("tickets", __name__, url_prefix="/api/tickets", tag="tickets")
+
+
+@blueprint.post("")
+@blueprint.input(schemas.IdempotencyKey, location="headers", arg_name="header")
+@blueprint.input(schemas.TicketIn, arg_name="form")
+@blueprint.output(schemas.TicketDetail, status_code=201)
+@blueprint.doc(responses=schemas.errors(401, 403, 409, 422, 503))
+def create(header: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
+    """Save the form as a ticket; its draft goes in the same transaction. Sent twice, it is one ticket."""
+    who, uid = me(), form["call_uid"]
+    with transaction() as db:
+        number = _contact_number(db, uid)
+        ticket = tickets.create(
+            db, life.Actor(who.id, who.role), form, uid, number, now(), form_key=header.get("key") or None
+        )
+        if uid:
+            drop_draft(db, who.id, uid)
+        detail = _detail(db, ticket)
+    _tell(ticket.number)
+    return detail
+
+
+@blueprint.get("")
+@blueprint.input(schemas.TicketQuery, location="query", arg_name="query")
+@blueprint.output(schemas.TicketPage)
+@blueprint.doc(responses=schemas.errors(401, 422))
+def listing(query: dict[str, Any]) -> dict[str, Any]:
+    """Tickets, newest first; `state` may also be open or finished, `mine=1` those that I wrote."""
+    with transaction() as db:
+        found = search.page(
+            db,
+            q=query["q"],
+            state=query["state"] or None,
+            page=query["page"],
+            created_by=me().id if query["mine"] == "1" else None,
+        )
+    return {
+        "rows": [row.as_json() for row in found.rows],
+        "total": found.total,
+        "page": found.page,
+        "page_size": found.page_size,
+    }
+
+
+@blueprint.get("/<number>")
+@blueprint.output(schemas.TicketDetail)
+@blueprint.doc(responses=schemas.errors(401, 404))
+def show(number: str) -> dict[str, Any]:
+    """Everything of a ticket, with what I may do to it now."""
+    with transaction() as db:
+        return _detail(db, _ticket(db, number))
+
+
+@blueprint.post("/<number>/<action>")
+@blueprint.input(schemas.TicketAction, arg_name="form")
+@blueprint.output(schemas.TicketDetail)
+@blueprint.doc(responses=schemas.errors(401, 403, 404, 409, 422, 503))
+def act(number: str, action: str, form: dict[str, Any]) -> dict[str, Any]:
+    """Carry out one action of the table; `version` is the one that the page shows."""
+    who = me()
+    inputs = {name: form.get(name) for name in ("note", "answer", "unit_id")}
+    with transaction() as db:
+        ticket = _ticket(db, number)
+        tickets.act(db, ticket, life.Actor(who.id, who.role), action, inputs, form.get("version"))
+        detail = _detail(db, ticket)
+    _tell(number)
+    return detail
+
+
+@blueprint.post("/<number>/reveal-number")
+@blueprint.input(schemas.Reveal, arg_name="form")
+@blueprint.output(schemas.Revealed)
+@blueprint.doc(responses=schemas.errors(401, 403, 404, 422))
+def reveal_number(number: str, form: dict[str, Any]) -> dict[str, Any]:
+    """The whole contact number; the reason is kept in the access log."""
+    with transaction() as db:
+        ticket = _ticket(db, number)
+        if not may_reveal_ticket_number(db, me(), ticket):
+            raise Refusal("forbidden", "只能查看本人受理工单的联系号码。")
+        note_access(db, "reveal_number", f"ticket {number}", form["reason"])
+        return {"number": numbers.display(ticket.contact_number)}
+
+
+def _contact_number(db: Session, uid: str | None) -> str:
+    """Number of the call that the form was written in: the page never says it, the server knows."""
+    if uid is None:
+        return ""
+    if not may_see_call(db, me(), uid):
+        raise invalid({"call_uid": "没有这通电话，或不是您接听的。"})
+    return number_of_call(db, uid)
+
+
+def _ticket(db: Session, number: str) -> Ticket:
+    ticket = tickets.by_number(db, number) if ticket_number.is_valid(number) else None
+    if ticket is None:
+        raise Refusal("not_found", "没有这张工单。")
+    return ticket
+
+
+def _tell(number: str) -> None:
+    """After the commit: the writer's other pages show it too."""
+    current_app.extensions["socketio"].emit("ticket_saved", {"number": number}, to=f"user:{me().id}")
+
+
+def _detail(db: Session, ticket: Ticket) -> dict[str, Any]:
+    row = search.row(db, ticket.id)
+    assert row is not None
+    region = db.get(Region, ticket.region_id) if ticket.region_id else None
+    citizen = db.get(Citizen, ticket.citizen_id) if ticket.citizen_id else None
+    rows = recordings.rows_of_calls(db, listener(me()), [ticket.call_uid]) if ticket.call_uid else []
+    actions = life.actions_for(ticket.state, me().role)
+    return row.as_json() | {
+        "channel": ticket.channel,
+        "category_id": ticket.category_id,
+        "region_id": ticket.region_id,
+        "region": region and region.name,
+        "who": ticket.who,
+        "when": ticket.when,
+        "where": ticket.where,
+        "what": ticket.what,
+        "asked_for": ticket.asked_for,
+        "disposition": ticket.disposition,
+        "answer": ticket.answer,
+        "unit_id": ticket.unit_id,
+        "contact_number": number_view(ticket.contact_number),
+        "citizen": citizen
+        and {
+            name: getattr(citizen, name) for name in ("id", "name", "gender", "address", "note", "language")
+        },
+        "closed_at": ms(ticket.closed_at),
+        "updated_at": ms(ticket.updated_at),
+        "version": ticket.version,
+        "timeline": _timeline(db, ticket),
+        "actions": actions,
+        "action_labels": {action: life.ACTION_LABELS[action] for action in actions},
+        "recordings": [row_view(one) for one in rows],
+    }
+
+
+def _timeline(db: Session, ticket: Ticket) -> list[dict[str, Any]]:
+    events = tickets.timeline(db, ticket)
+    people = {event.actor_id for event in events if event.actor_id}
+    named = {key: name for key, name in db.execute(select(User.id, User.name).where(User.id.in_(people)))}
+    return [
+        {
+            "at": ms(event.at),
+            "actor_name": named.get(event.actor_id or 0),
+            "action": event.action,
+            "action_label": life.ACTION_LABELS.get(event.action, event.action),
+            "from_state": event.from_state,
+            "from_state_label": event.from_state and state_label(event.from_state),
+            "to_state": event.to_state,
+            "to_state_label": state_label(event.to_state),
+            "note": event.note,
+        }
+        for event in events
+    ]
