@@ -1,0 +1,279 @@
+"""hotline.worker and `hotline recordings check`: the rounds, the jobs, the process and its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+from typer.testing import CliRunner
+
+from db.engine import open_engine, sessions
+from db.models import Base, Call, Recording
+from hotline import worker
+from hotline.recordings_commands import recordings_commands
+from hotline.settings import Settings, load
+from recordings import rounds, samples
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    settings = Settings(var=tmp_path)
+    settings.monitor.mkdir(parents=True)
+    return settings
+
+
+@pytest.fixture
+def database(settings: Settings) -> sessionmaker[Session]:
+    engine = open_engine(settings.database)
+    Base.metadata.create_all(engine)
+    return sessions(engine)
+
+
+def ended_call(database: sessionmaker[Session], uniqueid: str, at: datetime, **fields: object) -> str:
+    with database.begin() as session:
+        row: dict[str, object] = {"talk_ms": 4000, "agent": "agent01", "outcome": "answered", "cause": 16}
+        session.add(
+            Call(
+                uid=f"pbx1-{uniqueid}",
+                pbx="pbx1",
+                arrived_at=at - timedelta(seconds=9),
+                answered_at=at - timedelta(seconds=4),
+                ended_at=at,
+                **(row | fields),
+            )
+        )
+    return f"pbx1-{uniqueid}"
+
+
+def spooled(settings: Settings, uniqueid: str, at: datetime, seconds: float = 4.0) -> Path:
+    raw = samples.write_raw(settings.monitor / f"{uniqueid}.raw", seconds)
+    os.utime(raw, (at.timestamp(), at.timestamp()))
+    return raw
+
+
+def states(database: sessionmaker[Session]) -> list[str]:
+    with database() as session:
+        return list(session.scalars(select(Recording.state)))
+
+
+def until(condition: Callable[[], object], timeout: float = 15.0) -> None:
+    pause, end = threading.Event(), time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        pause.wait(0.05)
+
+
+# --- rounds --------------------------------------------------------------------------------------------
+
+
+def test_file_that_fails_is_tried_again_ever_more_rarely(settings, database, monkeypatch) -> None:
+    now = datetime.now(UTC)
+    spooled(settings, "1.1", now - timedelta(seconds=9))
+    ended_call(database, "1.1", now - timedelta(seconds=9))
+    tries = []
+
+    def fails(*_args):
+        tries.append(1)
+        raise OSError("broken")
+
+    collector = worker.Collector(database, settings)
+    with monkeypatch.context() as patched:
+        patched.setattr("recordings.keep.convert", fails)
+        for clock in range(100):
+            collector.round(now, float(clock))
+    assert len(tries) == 5  # at 0, 5, 15, 35, 75 s
+    done = collector.round(now, 10_000.0)
+    assert done is not None
+    assert len(done.kept) == 1
+
+
+def test_database_that_is_away_is_one_line_a_minute_and_then_goes_on(
+    settings, database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = datetime.now(UTC)
+    spooled(settings, "1.1", now - timedelta(seconds=9))
+    hidden = settings.var / "away.db"
+    real = settings.var / "hotline.db"
+    ended_call(database, "1.1", now - timedelta(seconds=9))
+    database.kw["bind"].dispose()
+    real.rename(hidden)
+    real.mkdir()
+    worker.log_in_lines()
+    collector = worker.Collector(database, settings)
+    assert [collector.round(now, float(clock)) for clock in range(30)] == [None] * 30
+    lines = [line for line in capsys.readouterr().out.splitlines() if "away" in line]
+    assert len(lines) == 1
+    real.rmdir()
+    hidden.rename(real)
+    done = collector.round(now, 31.0)
+    assert done is not None
+    assert done.kept == ["pbx1-1.1"]
+
+
+def test_spool_that_is_away_does_not_end_the_rounds(settings, database) -> None:
+    settings.monitor.rmdir()
+    collector = worker.Collector(database, settings)
+    assert collector.round(datetime.now(UTC), 0.0) is None
+    settings.monitor.mkdir()
+    assert collector.round(datetime.now(UTC), 1.0) == rounds.Round()
+
+
+# --- jobs ----------------------------------------------------------------------------------------------
+
+
+def test_jobs_are_due_at_their_times(settings, database) -> None:
+    huey = worker.jobs(database, settings, immediate=True)
+    due = {
+        minute: sorted(task.name for task in huey.read_periodic(datetime(2026, 11, 20, *minute)))
+        for minute in ((18, 30), (19, 10), (4, 1))
+    }
+    assert due == {
+        (18, 30): ["check_yesterday", "note_recent_gaps"],
+        (19, 10): ["note_recent_gaps", "report_overdue"],
+        (4, 1): ["note_recent_gaps"],
+    }
+
+
+def test_every_job_runs(settings, database) -> None:
+    now = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
+    ended_call(database, "1.1", now - timedelta(minutes=2))
+    huey = worker.jobs(database, settings, immediate=True)
+    with time_machine.travel(now, tick=False):
+        for task in huey.read_periodic(datetime(2026, 11, 20, 18, 30)):
+            huey.enqueue(task)
+        for task in huey.read_periodic(datetime(2026, 11, 20, 19, 10)):
+            huey.enqueue(task)
+    assert states(database) == ["gap"]
+    assert (settings.recordings / "checks" / "pbx1-2026-11-20.json").exists()
+
+
+def test_nightly_finds_gaps_of_a_ledger_that_was_days_late(settings, database) -> None:
+    now = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
+    ended_call(database, "1.1", now - timedelta(days=4))
+    assert worker.note_recent_gaps(database, settings, now) == []
+    assert worker.check_yesterday(database, settings, now) is not None
+    assert states(database) == ["gap"]
+    assert worker.check_yesterday(database, settings, now) is None
+
+
+# --- the command ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def installed(settings: Settings, database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    monkeypatch.setenv("HOTLINE_VAR", str(settings.var))
+    load.cache_clear()
+    yield settings
+    load.cache_clear()
+
+
+def test_command_lists_gaps_and_says_so_by_its_exit_code(installed, database) -> None:
+    at = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+    run = CliRunner().invoke
+    good = run(recordings_commands, ["check", "--day", "2026-11-20"])
+    assert good.exit_code == 0, good.output
+    ended_call(database, "1.1", at)
+    bad = run(recordings_commands, ["check", "--day", "2026-11-20"], env={"COLUMNS": "160"})
+    assert bad.exit_code == 1
+    assert "pbx1-1.1" in bad.output
+    assert "未找到录音文件" in bad.output
+    assert run(recordings_commands, ["check", "--day", "yesterday"]).exit_code == 2
+    assert run(recordings_commands, ["check"]).exit_code == 0
+    assert run(recordings_commands, ["check", "--day", "today"]).exit_code == 0
+
+
+# --- the process ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def start(settings: Settings, database) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    running: list[subprocess.Popen[str]] = []
+
+    def go() -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hotline.worker"],
+            cwd=REPO,
+            env=os.environ | {"HOTLINE_VAR": str(settings.var)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        running.append(process)
+        assert process.stdout is not None
+        assert "worker started" in process.stdout.readline()
+        return process
+
+    yield go
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def test_recording_is_playable_within_five_seconds_and_sigterm_ends_the_worker(
+    settings, database, start
+) -> None:
+    process = start()
+    now = datetime.now(UTC)
+    samples.write_raw(settings.monitor / "1.1.raw", 4.0)
+    began = time.monotonic()
+    ended_call(database, "1.1", now)
+    until(lambda: states(database) == ["kept"], 10)
+    assert time.monotonic() - began < 5
+    assert not list(settings.monitor.iterdir())
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=5)
+    assert time.monotonic() - began < 3
+    assert process.returncode == 0
+    assert [line for line in out.splitlines() if not line.startswith("timestamp=")] == []
+
+
+def test_killed_worker_leaves_no_half_record(settings, database, start) -> None:
+    now = datetime.now(UTC) - timedelta(seconds=30)
+    for n in range(8):
+        spooled(settings, f"1.{n}", now, seconds=60.0)
+        ended_call(database, f"1.{n}", now, talk_ms=60_000)
+    process = start()
+    until(lambda: len(states(database)) >= 2)
+    process.kill()
+    process.wait()
+    with database() as session:
+        kept = list(session.scalars(select(Recording)))
+    left = {path.stem for path in settings.monitor.iterdir()}
+    assert all((settings.recordings / row.path).exists() for row in kept)
+    assert {f"pbx1-{name}" for name in left} | {row.call_uid for row in kept} == {
+        f"pbx1-1.{n}" for n in range(8)
+    }
+    start()
+    until(lambda: len(states(database)) == 8 and not list(settings.monitor.iterdir()))
+    assert len(list(settings.recordings.rglob("*.flac"))) == 8
+    assert not list(settings.recordings.rglob("*.part"))
+
+
+def test_worker_outlives_a_locked_database(settings, database, start) -> None:
+    start()
+    now = datetime.now(UTC)
+    spooled(settings, "1.1", now - timedelta(seconds=30))
+    ended_call(database, "1.1", now - timedelta(seconds=30))
+    lock = sqlite3.connect(settings.var / "hotline.db", isolation_level=None)
+    try:
+        lock.execute("begin immediate")
+        until(lambda: (settings.recordings).exists() and any(settings.recordings.rglob("*.flac")))
+    finally:
+        lock.execute("rollback")
+        lock.close()
+    until(lambda: states(database) == ["kept"])
