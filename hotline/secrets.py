@@ -1,4 +1,7 @@
-"""Secrets: made at set-up, and the seats' SIP passwords derived from one of them."""
+"""Secrets made at set-up, and the passwords derived from them.
+
+Each seat's SIP password is a function of one key, so that nothing but the key has to be stored.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,16 @@ import secrets
 
 
 def make_secret() -> str:
-    """A new random secret of 32 letters and digits (160 bit and more), safe in any configuration line."""
-    return secrets.token_hex(20)
+    """A new secret: 48 hexadecimal characters (192 bits), safe in every configuration file."""
+    return secrets.token_hex(24)
 
 
 def seat_password(seat_key: str, seat: str) -> str:
-    """The SIP password of endpoint `seat` ("8001", or "8001w" for its browser): HMAC-SHA256, 24 hex digits.
+    """SIP password of a seat ("8001"): the first 24 hexadecimal characters of HMAC-SHA256(seat_key, seat).
 
-    Raises ValueError when set-up has not made the key yet.
+    Raises ValueError when the key is empty: then set-up has not been run, and a guessable password
+    would be worse than none.
     """
     if not seat_key:
-        raise ValueError("setting seat_key is empty: run `make run` once, it makes the secrets")
+        raise ValueError("seat_key is empty: set-up has not made the secrets")
     return hmac.new(seat_key.encode(), seat.encode(), hashlib.sha256).hexdigest()[:24]
