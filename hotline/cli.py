@@ -19,7 +19,7 @@ ELSEWHERE = {
         "Play citizens: dial 12345, press keys, speak, talk; several at once.",
     ),
     "phone": ("hotline.phones.commands:phone", "Play an agent's desk phone: ring, answer, talk."),
-    "menu": ("ivr.commands:app", "The voice menu: check, show, compile."),
+    "menu": ("hotline.menu_commands:menu_commands", "The voice menu: check, show, compile."),
     "recordings": (
         "hotline.recordings_commands:recordings_commands",
         "Recordings: every answered call has one, or a reason.",

@@ -114,6 +114,7 @@ def seed_city(settings: Settings) -> None:
 
     from db.engine import open_engine, sessions
     from db.seed import seed
+    from tickets.demo import seed_tickets
 
     if not settings.demo_password:
         raise PrepareFailed("HOTLINE_DEMO_PASSWORD is empty: a demo city needs one for its accounts")
@@ -122,6 +123,7 @@ def seed_city(settings: Settings) -> None:
     try:
         with sessions(engine).begin() as session:
             seed(session, lambda _login: hasher.hash(settings.demo_password), seats=settings.seats)
+            seed_tickets(session)
     finally:
         engine.dispose()
     stamps.set_done(settings.var / "stamps", "demo-city", "seeded")
@@ -129,7 +131,7 @@ def seed_city(settings: Settings) -> None:
 
 def ensure_menu(settings: Settings) -> bool:
     """Compile the menu when its source or the compiler changed; True when it did."""
-    from ivr.compile import compile_menu
+    from hotline.menu_commands import MenuProblems, compiled_menu
 
     ivr = REPO / "ivr"
     key = stamps.key_of_files([*ivr.glob("*.py"), *ivr.glob("*.yaml")], REPO)
@@ -137,7 +139,10 @@ def ensure_menu(settings: Settings) -> bool:
     made = stamps.key_of_files(generated.glob("*.conf"), REPO)
     if stamps.is_done(settings.var / "stamps", "menu", key + made):
         return False
-    compile_menu()
+    try:
+        compiled_menu()
+    except MenuProblems as problems:
+        raise PrepareFailed(f"the voice menu cannot be used:\n{problems}") from None
     made = stamps.key_of_files(generated.glob("*.conf"), REPO)
     stamps.set_done(settings.var / "stamps", "menu", key + made)
     return True
