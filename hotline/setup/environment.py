@@ -21,8 +21,14 @@ def ensure_python(repo: Path, var: Path, extras: Sequence[str]) -> None:
     """Environment with the pinned dependencies of `extras`; an environment with more than these will do."""
     venv, folder = repo / ".venv", var / "stamps"
     step = "python"
+    # The editable installation knows the top-level folders by name: a new one means a new installation.
+    rooms = sorted({path.parent.name for path in repo.glob("*/*.py")})
     base = stamps.key_of(
-        (repo / "pyproject.toml").read_text(), (repo / "constraints.txt").read_text(), sys.version, str(repo)
+        (repo / "pyproject.toml").read_text(),
+        (repo / "constraints.txt").read_text(),
+        sys.version,
+        str(repo),
+        *rooms,
     )
     wanted = set(extras) | _extras_there(folder, step, base)
     if (venv / "bin/hotline").exists() and stamps.is_done(folder, step, _key(base, wanted)):
