@@ -200,10 +200,12 @@ class Sipp:
         on_event: Callable[[Event], None],
         speech: bytes | None = None,
         life: int = 3600,
+        port: int | None = None,
     ) -> None:
         program = find_sipp()
         self._on_event = on_event
         self._closing = False
+        self._errors: list[str] = []
         self._folder = Path(tempfile.mkdtemp(prefix="hotline-sipp-"))
         self._media: _MediaBlock | None = None
         self._control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -211,7 +213,7 @@ class Sipp:
             self._media = _MediaBlock()
             alaw.write_sounds(self._folder, speech)
             self._control.bind((own_address, 0))
-            self.address = (own_address, free_port(own_address, SIP_PORTS))
+            self.address = (own_address, port or free_port(own_address, SIP_PORTS))
             self._start(program, scenario, pbx, life)
         except BaseException:
             self._control.close()
@@ -241,7 +243,7 @@ class Sipp:
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=err_in,
                 pass_fds=(log_in, err_in),
                 start_new_session=True,
                 env={**os.environ, "TERM": "dumb"},
@@ -286,7 +288,10 @@ class Sipp:
         pause = threading.Event()
         while is_free(*self.address):
             if not self.running:
-                raise SippDied(f"SIPp ended at once with status {self._process.returncode}")
+                for reader in self._readers:
+                    reader.join(2)
+                reason = " ".join(self._errors) or "no reason given"
+                raise SippDied(f"SIPp ended at once with status {self._process.returncode}: {reason}")
             if time.monotonic() > until:
                 self.kill()
                 raise SippDied("SIPp did not open its port within 10 s")
@@ -296,6 +301,8 @@ class Sipp:
         with os.fdopen(descriptor, encoding="utf-8", errors="surrogateescape", newline="\n") as pipe:
             for line in pipe:
                 event = parse(line, time.monotonic())
+                if not tell_end and len(self._errors) < 20 and line.strip() not in self._errors:
+                    self._errors.append(line.strip())
                 if event is not None:
                     self._on_event(event)
         if tell_end:
