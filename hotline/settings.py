@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     web_address: str = "127.0.0.1"
     web_port: int = 8012
     web_threads: int = 64
+    desktops: str = ""
+    """Addresses of the desktops that the cti serves, with commas; empty: the one on this machine."""
     area_code: str = "0571"
     """The city's own area code: local numbers are completed with it."""
     city: str = "云州市"
@@ -91,18 +93,23 @@ class Settings(BaseSettings):
 
     @property
     def monitor(self) -> Path:
-        """Where the dialplan's MixMonitor writes: `<uniqueid>.raw`, two-channel signed 16 bit at 8 kHz."""
+        """Where the dialplan's MixMonitor writes: `<call uid>.raw`, two-channel signed 16 bit at 8 kHz."""
         return self.pbx / "spool" / "monitor"
 
     @property
     def voicemail(self) -> Path:
-        """Where the dialplan's Record writes voice messages: `<uniqueid>.wav`."""
+        """Where the dialplan's Record writes voice messages: `<call uid>.wav`."""
         return self.pbx / "spool" / "messages"
 
     @property
     def recordings(self) -> Path:
-        """Checked recordings as kept: `YYYY/MM/DD/<uniqueid>.flac`."""
+        """Checked recordings as kept: `YYYY/MM/DD/<call uid>.flac`."""
         return self.var / "recordings"
+
+    @property
+    def desktop_urls(self) -> list[str]:
+        """The desktops that the cti links to."""
+        return self.desktops.split(",") if self.desktops else [f"http://127.0.0.1:{self.web_port}"]
 
     @property
     def jobs(self) -> Path:

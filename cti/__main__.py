@@ -1,0 +1,223 @@
+"""The cti process: wires the parts together and runs until it is told to stop.
+
+    AMI ──events──► floor ──numbered changes──► desktops        ARI ──steps──► dialplan
+     ▲               │ ▲                          │
+     └──commands─────┘ └──compared every 2 s      └──commands
+    queue_log ──copier (a thread)──► ledger
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+import time
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from cti import asterisk_words as words
+from cti import floor as f
+from cti.ami import Ami, AmiError, Message
+from cti.ari import Ari
+from cti.commands import AfterCall, Commands
+from cti.copier import Copier
+from cti.link.client import DesktopLink
+from cti.steps import Steps
+from db.engine import open_engine, sessions
+from hotline.settings import Settings, load
+
+log = structlog.get_logger()
+
+COMPARE_EVERY = 2.0
+"""Seconds between two comparisons of the floor with Asterisk. A difference seen twice is corrected: within
+five seconds no seat shows what is not so."""
+COPY_EVERY = 0.15
+RETRY_COPY = 2.0
+
+
+class Cti:
+    """One PBX's floor, journal and links."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.epoch, self.seq = secrets.token_hex(6), 0
+        self.floor = f.Floor()
+        self.blind_since: int | None = round(time.time() * 1000)
+        self.corrections = 0
+        self._suspect: f.Changes | None = None
+        engine = open_engine(settings.database)
+        self.ami = Ami(
+            "127.0.0.1",
+            settings.ami_port,
+            "cti",
+            settings.ami_password,
+            on_event=self._take,
+            on_up=self._resync,
+            on_down=self._blind,
+        )
+        self.commands = Commands(self.ami, lambda: self.floor)
+        self.after_call = AfterCall(self.commands, settings.wrapup_seconds)
+        steps = Steps(sessions(engine), settings.area_code)
+        self.ari = Ari("127.0.0.1", settings.pbx_http_port, "cti", settings.ari_password, "hotline", steps.take)
+        steps.ari = self.ari
+        self.copier = Copier(
+            settings.journal,
+            settings.pbx_name,
+            sessions(engine),
+            area_code=settings.area_code,
+            short_abandon_s=settings.short_abandon_seconds,
+        )
+        self.links = [
+            DesktopLink(url, settings.pbx_name, settings.link_token, self.snapshot, self.commands.run)
+            for url in settings.desktop_urls
+        ]
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole floor as it travels to a desktop."""
+        return {
+            "pbx": self.settings.pbx_name,
+            "epoch": self.epoch,
+            "seq": self.seq,
+            "connected": self.blind_since is None,
+            "blind_since": self.blind_since,
+            **self.floor.as_dict(),
+        }
+
+    async def run(self) -> None:
+        """Run every part until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.ami.run())
+            group.create_task(self.ari.run())
+            group.create_task(self._copy())
+            group.create_task(self._compare())
+            for link in self.links:
+                group.create_task(link.run())
+
+    # --- events to floor to desktops ---------------------------------------------------------------
+
+    def _take(self, message: Message) -> None:
+        for event in words.events_of(message):
+            self._change(f.apply(self.floor, event), event.at)
+
+    def _change(self, changes: f.Changes, event_at: int | None) -> None:
+        if not changes:
+            return
+        before, self.floor = self.floor, self.floor.with_changes(changes)
+        self._push(changes.as_list(), event_at)
+        for number, seat in changes.seats.items():
+            self.after_call.watch(before.seats.get(number), seat)
+
+    def _push(self, changes: list[dict[str, Any]], event_at: int | None) -> None:
+        self.seq += 1
+        change = {
+            "pbx": self.settings.pbx_name,
+            "epoch": self.epoch,
+            "seq": self.seq,
+            "event_at": event_at,
+            "changes": changes,
+        }
+        for link in self.links:
+            link.push(change)
+
+    async def _resync(self) -> None:
+        """On every connect: the floor as Asterisk has it now, and every desktop told anew."""
+        fresh = await self._ask()
+        before, self.floor = self.floor, words.keeping_holds(self.floor, fresh)
+        self.blind_since, self._suspect = None, None
+        self.seq += 1
+        for link in self.links:
+            link.push_snapshot()
+        for seat in self.floor.seats.values():
+            self.after_call.watch(before.seats.get(seat.seat), seat)
+        log.info("floor_rebuilt", calls=len(self.floor.calls), signed_in=sum(bool(s.agent) for s in
+                 self.floor.seats.values()))  # fmt: skip
+
+    async def _ask(self) -> f.Floor:
+        queue_status = await self.ami.listing("QueueStatus")
+        channels = await self.ami.listing("CoreShowChannels")
+        devices = await self.ami.listing("DeviceStateList")
+        numbers = [str(8001 + n) for n in range(self.settings.seats)]
+        return words.floor_of(numbers, queue_status, channels, devices, round(time.time() * 1000))
+
+    def _blind(self) -> None:
+        self.blind_since = round(time.time() * 1000)
+        value = {"connected": False, "blind_since": self.blind_since}
+        self._push([{"kind": "link", "id": self.settings.pbx_name, "value": value}], None)
+        log.warning("pbx_link_down")
+
+    async def _compare(self) -> None:
+        while True:
+            await asyncio.sleep(COMPARE_EVERY)
+            if self.blind_since is not None:
+                continue
+            try:
+                fresh = words.keeping_holds(self.floor, await self._ask())
+            except AmiError:
+                continue
+            found = f.difference(self.floor, fresh)
+            # An event on its way explains a difference once; twice the same one is a missed event.
+            if found and found == self._again(found):
+                self.corrections += 1
+                log.warning("floor_corrected", changes=found.as_list())
+                self._change(found, round(time.time() * 1000))
+                self._suspect = None
+            else:
+                self._suspect = found or None
+
+    def _again(self, found: f.Changes) -> f.Changes | None:
+        """`found` if the comparison before found the same things wrong, whatever the times."""
+        before = self._suspect
+        if before is None:
+            return None
+        same = (
+            before.seats.keys() == found.seats.keys()
+            and before.calls.keys() == found.calls.keys()
+            and before.queues == found.queues
+            and all(before.seats[k].activity == v.activity for k, v in found.seats.items())
+        )
+        return found if same else None
+
+    # --- journal ---------------------------------------------------------------------------------
+
+    async def _copy(self) -> None:
+        """Copy whatever is there, then look again; a database that is away is tried again for ever."""
+        troubled = False
+        while True:
+            try:
+                copied = await asyncio.to_thread(self.copier.copy_once)
+                if troubled:
+                    log.info("journal_goes_on")
+                troubled = False
+                await asyncio.sleep(0 if copied else COPY_EVERY)
+            except (SQLAlchemyError, OSError) as error:
+                if not troubled:
+                    log.warning("journal_waits", error=str(error).split("\n", 1)[0])
+                troubled = True
+                await asyncio.sleep(RETRY_COPY)
+
+
+async def _until_told_to_stop(cti: Cti) -> None:
+    running = asyncio.create_task(cti.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+def main() -> None:
+    """Run the cti with the installation's settings."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(),
+    )
+    logging.getLogger("socketio").setLevel(logging.ERROR)
+    asyncio.run(_until_told_to_stop(Cti(load())))
+
+
+if __name__ == "__main__":
+    main()

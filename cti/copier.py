@@ -1,0 +1,273 @@
+"""The copier: journal file to ledger tables, exactly once.
+
+The byte offset is committed in the same transaction as the rows made of the bytes before it. Killed at any
+moment, it goes on at the offset; database away, the journal waits on disk; rotated, the renamed file is read
+to its end before the next one is begun.
+
+    queue_log ──whole lines──► parse ──► journal_events + calls + journal_positions ──► one commit
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from cti import ledger
+from cti.journal import Entry, parse
+from db import models
+from db.numbers import normal
+
+log = structlog.get_logger()
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True)
+class JournalFile:
+    """One file of the journal; `name` says which file it is, whatever it is called now."""
+
+    path: Path
+    name: str
+    begins: int
+    """Epoch seconds of its first line: the order of rotated files."""
+    size: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One whole line and where its first byte stands."""
+
+    offset: int
+    text: str
+    end: int
+
+
+def journal_files(path: Path) -> list[JournalFile]:
+    """The journal and its rotated predecessors, oldest first. Files without one whole line are left out."""
+    found = []
+    for candidate in (path, *path.parent.glob(path.name + ".*")):
+        try:
+            with candidate.open("rb") as file:
+                status = os.fstat(file.fileno())
+                first = file.readline(4096)
+        except OSError:
+            continue
+        if not first.endswith(b"\n"):
+            continue
+        stamp = first.split(b"|", 1)[0]
+        name = f"{status.st_ino}-{hashlib.sha256(first).hexdigest()[:16]}"
+        begins = int(stamp) if stamp.isdigit() else int(status.st_mtime)
+        found.append((JournalFile(candidate, name, begins, status.st_size), candidate == path, status.st_mtime))
+    found.sort(key=lambda item: (item[1], item[0].begins, item[2]))
+    return [item[0] for item in found]
+
+
+def whole_lines(data: bytes, offset: int) -> list[Line]:
+    """The lines in `data`, which begins at `offset`; a half-written last line is left for the next time."""
+    lines = []
+    for raw in data.splitlines(keepends=True):
+        if not raw.endswith(b"\n"):
+            break
+        end = offset + len(raw)
+        lines.append(Line(offset, raw[:-1].rstrip(b"\r").decode("utf-8", "replace").replace("\0", ""), end))
+        offset = end
+    return lines
+
+
+class Copier:
+    """Copies one PBX's journal. `copy_once()` is one transaction; call it until it returns 0."""
+
+    BATCH = 256 * 1024
+    """Bytes a transaction at the most: about 2,500 lines."""
+
+    def __init__(
+        self,
+        path: Path,
+        pbx: str,
+        sessions: sessionmaker[Session],
+        *,
+        area_code: str,
+        short_abandon_s: float = 5.0,
+    ) -> None:
+        self.path, self.pbx, self.area_code = path, pbx, area_code
+        self._sessions = sessions
+        self._short_abandon_s = short_abandon_s
+        self._open: dict[str, ledger.CallFacts] = {}
+        """Facts of calls that have not ended; refolded from the journal table when not here."""
+        self.last_copied = 0.0
+
+    def copy_once(self) -> int:
+        """Copy the next batch and return the number of lines; 0 when the journal's end is reached.
+
+        Raises what SQLAlchemy raises when the database is away; nothing is lost, nothing is half done.
+        """
+        files = journal_files(self.path)
+        if not files:
+            return 0
+        touched: dict[str, ledger.CallFacts] = {}
+        with self._sessions.begin() as session:
+            position = session.get(models.JournalPosition, self.pbx, with_for_update=True)
+            file, offset = self._where(files, position)
+            with file.path.open("rb") as source:
+                source.seek(offset)
+                data = source.read(self.BATCH)
+            lines = whole_lines(data, offset)
+            if not lines:
+                if len(data) >= self.BATCH:  # one line longer than a batch: not ours, kept as unreadable
+                    lines = [Line(offset, data[:4096].decode("utf-8", "replace"), offset + len(data))]
+                else:
+                    return 0
+            self._write(session, file.name, lines, touched)
+            self._set_position(session, position, file.name, lines[-1].end)
+        for uid, facts in touched.items():
+            if facts.outcome is None:
+                self._open[uid] = facts
+            else:
+                self._open.pop(uid, None)
+        self.last_copied = time.time()
+        return len(lines)
+
+    def lag_bytes(self) -> int:
+        """Bytes of the journal that are not in the ledger yet; whole files behind count as their size."""
+        files = journal_files(self.path)
+        with self._sessions() as session:
+            position = session.get(models.JournalPosition, self.pbx)
+        if not files or position is None:
+            return sum(file.size for file in files)
+        names = [file.name for file in files]
+        at = names.index(position.file) if position.file in names else 0
+        return sum(file.size for file in files[at:]) - (position.offset if position.file in names else 0)
+
+    def _where(
+        self, files: list[JournalFile], position: models.JournalPosition | None
+    ) -> tuple[JournalFile, int]:
+        if position is None:
+            return files[0], 0
+        for index, file in enumerate(files):
+            if file.name == position.file:
+                if position.offset >= file.size and index + 1 < len(files):
+                    return files[index + 1], 0
+                return file, position.offset
+        log.error("journal_file_gone", file=position.file, offset=position.offset, goes_on_at=files[0].path.name)
+        return files[0], 0
+
+    def _set_position(
+        self, session: Session, position: models.JournalPosition | None, file: str, offset: int
+    ) -> None:
+        copied_at = models.now()
+        if position is None:
+            session.add(models.JournalPosition(pbx=self.pbx, file=file, offset=offset, copied_at=copied_at))
+        else:
+            position.file, position.offset, position.copied_at = file, offset, copied_at
+
+    def _write(
+        self, session: Session, file: str, lines: list[Line], touched: dict[str, ledger.CallFacts]
+    ) -> None:
+        entries: list[tuple[Line, Entry]] = []
+        before = _EPOCH
+        for line in lines:
+            entry = parse(line.text, before if before > _EPOCH else models.now())
+            before = entry.at
+            entries.append((line, entry))
+        self._load(session, {e.call for _, e in entries if e.call}, touched)
+        session.add_all(
+            models.JournalEvent(
+                pbx=self.pbx,
+                file=file,
+                offset=line.offset,
+                at=entry.at,
+                call_uid=entry.call,
+                queue=entry.queue,
+                agent=entry.agent,
+                event=entry.event,
+                data=list(entry.data),
+                understood=entry.understood,
+            )
+            for line, entry in entries
+        )
+        for _, entry in entries:
+            if entry.event == "QUEUESTART":
+                self._close_open_calls(session, entry.at, touched)
+            elif entry.call and entry.understood:
+                facts = touched.get(entry.call) or ledger.begin(entry)
+                touched[entry.call] = ledger.apply(facts, entry, self._short_abandon_s)
+        self._save(session, touched)
+
+    def _load(self, session: Session, uids: set[str], touched: dict[str, ledger.CallFacts]) -> None:
+        """Facts of calls met before: from memory, else folded again from their journal rows."""
+        missing = []
+        for uid in uids:
+            if uid in self._open:
+                touched[uid] = self._open[uid]
+            else:
+                missing.append(uid)
+        touched.update(self._folded(session, missing))
+
+    def _folded(self, session: Session, uids: Iterable[str]) -> dict[str, ledger.CallFacts]:
+        wanted = list(uids)
+        if not wanted:
+            return {}
+        rows = session.scalars(
+            select(models.JournalEvent)
+            .where(models.JournalEvent.call_uid.in_(wanted), models.JournalEvent.understood)
+            .order_by(models.JournalEvent.id)
+        )
+        facts: dict[str, ledger.CallFacts] = {}
+        for row in rows:
+            entry = Entry(row.at, row.call_uid, row.queue, row.agent, row.event, tuple(row.data), understood=True)
+            uid = row.call_uid or ""
+            facts[uid] = ledger.apply(facts.get(uid) or ledger.begin(entry), entry, self._short_abandon_s)
+        return facts
+
+    def _close_open_calls(
+        self, session: Session, at: datetime, touched: dict[str, ledger.CallFacts]
+    ) -> None:
+        """Asterisk was started anew: what was open then ended with it."""
+        session.flush()
+        rows = session.scalars(
+            select(models.Call.uid).where(
+                models.Call.pbx == self.pbx,
+                models.Call.outcome.is_(None),
+                models.Call.arrived_at <= at + timedelta(seconds=1),
+            )
+        ).all()
+        for uid, facts in self._folded(session, [u for u in rows if u not in touched]).items():
+            touched[uid] = facts
+        for uid, facts in touched.items():
+            if facts.outcome is None and facts.arrived_at <= at:
+                touched[uid] = ledger.close_at_restart(facts, at)
+
+    def _save(self, session: Session, touched: dict[str, ledger.CallFacts]) -> None:
+        rows = {
+            row.uid: row
+            for row in session.scalars(select(models.Call).where(models.Call.uid.in_(list(touched))))
+        }
+        for uid, facts in touched.items():
+            row = rows.get(uid)
+            if row is None:
+                row = models.Call(uid=uid, pbx=self.pbx, arrived_at=facts.arrived_at)
+                session.add(row)
+            elif row.outcome is not None:
+                continue
+            self._fill(row, facts)
+
+    def _fill(self, row: models.Call, facts: ledger.CallFacts) -> None:
+        row.direction = facts.direction
+        row.caller_raw, row.caller_name, row.called = facts.caller_raw, facts.caller_name, facts.called
+        row.caller = normal(facts.caller_raw, self.area_code)
+        row.arrived_at = facts.arrived_at
+        row.menu_path = [{"node": s.node, "key": s.key, "result": s.result} for s in facts.menu_path]
+        row.queue, row.to_person_at, row.rings = facts.queue, facts.to_person_at, facts.rings
+        row.answered_at, row.agent, row.seat = facts.answered_at, facts.agent, facts.seat
+        row.wait_ms, row.talk_ms, row.transfers = facts.wait_ms, facts.talk_ms, facts.transfers
+        row.ended_at, row.ended_by, row.cause = facts.ended_at, facts.ended_by, facts.cause
+        row.reason, row.outcome = facts.reason, facts.outcome
