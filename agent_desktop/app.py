@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -20,7 +21,8 @@ from flask_socketio import SocketIO
 from flask_talisman import Talisman
 from sqlalchemy.exc import SQLAlchemyError
 
-from agent_desktop import calls, catalogue, drafts, recordings, seat, session, ticket_pages, web
+import ivr.menu
+from agent_desktop import calls, catalogue, drafts, menu_words, recordings, seat, session, ticket_pages, web
 from agent_desktop.access import guard_requests
 from agent_desktop.desk import Desk
 from agent_desktop.errors import Refusal, speak_json
@@ -32,9 +34,13 @@ from agent_desktop.people import People, Person
 from agent_desktop.screens import SCREEN_GONE_SECONDS, Screens
 from db.engine import open_engine, sessions
 from hotline.settings import Settings
+from ivr import prompts
+from ivr.menu import load as load_menu
+from tickets import numbers
 
 log = structlog.get_logger("desktop")
 
+MENU_FILE = Path(ivr.menu.__file__).with_name("menu.yaml")
 BODY_LIMIT = 1024 * 1024
 LINK_MESSAGE_LIMIT = 8 * 1024 * 1024
 """A floor's snapshot with 1,000 calls has about 1 MB."""
@@ -98,7 +104,7 @@ def create_app(
     socketio.on_namespace(PageNamespace(desk))
     socketio.on_namespace(CtiNamespace(desk))
     stop = threading.Event()
-    _read_names(desk)
+    _prepare(desk)
     if clock:
         threading.Thread(target=_tick, args=(desk, stop), name="desktop-clock", daemon=True).start()
     return Parts(app, socketio, desk, lambda: _close(socketio, stop))
@@ -186,6 +192,14 @@ def _measure(app: APIFlask, desk: Desk) -> None:
         if request.path.startswith("/api/"):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+def _prepare(desk: Desk) -> None:
+    """What the first pop must not wait for: names, the menu's words, the table of mobile numbers."""
+    menu, _problems = load_menu(MENU_FILE)
+    desk.names.steps = menu_words.steps(menu, {text.id: text.words for text in prompts.texts()})
+    numbers.region("8613800000000")
+    _read_names(desk)
 
 
 def _read_names(desk: Desk) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from flask import request, session
 from flask_socketio import ConnectionRefusedError as Refused
-from flask_socketio import Namespace, SocketIO, join_room
+from flask_socketio import Namespace, SocketIO, emit, join_room
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent_desktop.floor import now_ms
@@ -102,7 +102,7 @@ class PageNamespace(Namespace):
         if person.role in LEADERS:
             join_room("floor")
         self.desk.figures.pages.set(len(self.desk.pages))
-        self.emit("snapshot", self.desk.floor.snapshot_for(seat), to=request.sid)  # type: ignore[attr-defined]
+        emit("snapshot", self.desk.floor.snapshot_for(seat))
 
     def on_disconnect(self, _reason: Any = None) -> None:
         page = self.desk.pages.remove(request.sid)  # type: ignore[attr-defined]
@@ -170,7 +170,7 @@ class CtiNamespace(Namespace):
             log.error("change_not_understood", pbx=pbx, error=repr(error))
             followed = False
         if not followed:
-            self.emit("snapshot_please", {}, to=request.sid)  # type: ignore[attr-defined]
+            emit("snapshot_please", {})
 
 
 def drop(socketio: SocketIO, sockets: list[str]) -> None:

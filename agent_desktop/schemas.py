@@ -417,7 +417,7 @@ class TicketDetail(TicketRow):
     disposition = String(allow_none=True)
     answer = String(allow_none=True)
     unit_id = Integer(allow_none=True)
-    contact_number = Nested(NumberOut)
+    contact = Nested(NumberOut)
     citizen = Nested(CitizenOut, allow_none=True)
     closed_at = Integer(allow_none=True)
     updated_at = Integer()

@@ -17,7 +17,7 @@ from gunicorn.glogging import Logger
 from agent_desktop.app import Parts, create_app
 from hotline.settings import Settings, load
 
-GRACE_SECONDS = 2
+GRACE_SECONDS = 1
 
 
 class Server(BaseApplication):

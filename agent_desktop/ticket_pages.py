@@ -147,7 +147,7 @@ def _detail(db: Session, ticket: Ticket) -> dict[str, Any]:
         "disposition": ticket.disposition,
         "answer": ticket.answer,
         "unit_id": ticket.unit_id,
-        "contact_number": number_view(ticket.contact_number),
+        "contact": number_view(ticket.contact_number),
         "citizen": citizen
         and {
             name: getattr(citizen, name) for name in ("id", "name", "gender", "address", "note", "language")
