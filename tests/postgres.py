@@ -57,9 +57,9 @@ def running(seconds: float = 20) -> Iterator[str]:
 
 
 def _as_postgres() -> list[str]:
-    if os.geteuid() != 0:
-        return []
-    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
+    """Prefix of a command: not as root, and stopped by the kernel if the tests are killed."""
+    change = ["--reuid=postgres", "--regid=postgres", "--init-groups"] if os.geteuid() == 0 else []
+    return ["setpriv", *change, "--pdeathsig=INT"]
 
 
 def _make_cluster(folder: Path) -> None:
