@@ -16,8 +16,9 @@ LENGTH_SLACK_SECONDS = 2.0
 """The queue's own times are whole seconds on both ends, and the first frames of a bridge are lost."""
 LENGTH_SLACK_SHARE = 0.02
 """Beyond that: lost packets of an ordinary line, which are missing in the file."""
-TRANSFERRED_SHARE = 0.3
-"""After a transfer the second wait is talk for the ledger but not recorded; less than this is not a wait."""
+WAITED_AGAIN_SHARE = 0.3
+"""A second wait (transfer, vanished telephone) is talk by the ledger but not recorded; where less than this
+share is recorded, it is no longer the wait that explains it."""
 SILENCE_JUDGED_SECONDS = 3.0
 """In a shorter call one side may well have said nothing."""
 SPEECH_NEEDED_SECONDS = 0.2
@@ -55,9 +56,12 @@ class Facts:
     speech_seconds: tuple[float, ...] = ()
     """Per channel: caller, agent; a voice message has the caller only."""
     left_over_bytes: int = 0
-    transfers: int = 0
+    waited_again: bool = False
+    """After the answer the citizen went to a queue once more: that wait is talk by the ledger."""
     pbx_died: bool = False
-    """Asterisk ended with the call: the file may lack its last moments, the ledger's end is a guess."""
+    """Asterisk ended with the call: the file may lack its last moments, or never have been written."""
+    end_guessed: bool = False
+    """The call has no end line, so the ledger's end is later than the true one."""
     recorder_off: bool = False
     unreadable: bool = False
 
@@ -117,8 +121,8 @@ def _length(facts: Facts) -> list[str]:
     if not facts.answered or expected is None or measured is None or facts.recorder_off:
         return []
     slack = max(LENGTH_SLACK_SECONDS, expected * LENGTH_SLACK_SHARE)
-    shortest = expected * TRANSFERRED_SHARE if facts.transfers else expected - slack
-    too_short = measured < shortest and not facts.pbx_died
+    shortest = expected * WAITED_AGAIN_SHARE if facts.waited_again else expected - slack
+    too_short = measured < shortest and not facts.end_guessed
     if too_short or measured > expected + slack:
         return [f"时长不符：通话 {expected:.0f} 秒，录音 {measured:.0f} 秒"]
     return []

@@ -48,11 +48,15 @@ ROOM_SLACK = 64 * 1024
 PROBLEM_LENGTH = 256
 DAMAGED = "damaged"
 """Folder in the archive for files that cannot be read as sound; they are moved there, never deleted."""
-UNIQUE_ID = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")
-PBX_DIED = frozenset({"pbx_died", "pbx_restart", "pbx_restarted", "pbx_lost", "asterisk_died"})
-"""Call.reason of calls that ended because Asterisk did; the journal then has no cause of theirs either."""
+UID = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")
+PBX_DIED = "pbx_died"
+"""Call.reason of a call that ended because Asterisk did."""
+LOST_END_LINE = "lost_end_line"
+"""Call.reason of a call whose end was noticed later: its end in the ledger is late."""
 RECORDER_OFF = "RECORDER_OFF"
-"""The journal line of a call that must not be recorded; also a Call.reason in lower case."""
+"""The journal line of a call that must not be recorded."""
+QUEUED = "ENTERQUEUE"
+"""The journal line of each time that the citizen began to wait."""
 
 
 class DiskFull(OSError):
@@ -71,7 +75,8 @@ class KeptDiffers(OSError):
 class SpoolFile:
     """A file of Asterisk's spool that nobody has written to for a while."""
 
-    uniqueid: str
+    call_uid: str
+    """The file's name: Asterisk's unique id, which its systemname makes unique among several PBXs."""
     kind: str
     """call | message"""
     path: Path
@@ -88,10 +93,12 @@ class Piece:
     """One file to be kept, with what the ledger says of its call."""
 
     file: SpoolFile
-    call_uid: str
     target: str
     """Relative to the archive."""
-    answered: bool
+
+    @property
+    def call_uid(self) -> str:
+        return self.file.call_uid
 
 
 @dataclass(frozen=True)
@@ -134,16 +141,16 @@ def spool_files(settings: Settings, now: datetime) -> list[SpoolFile]:
             continue
         with os.scandir(folder) as entries:
             for entry in entries:
-                uniqueid = entry.name.removesuffix(suffix)
-                if uniqueid == entry.name or not UNIQUE_ID.match(uniqueid):
+                uid = entry.name.removesuffix(suffix)
+                if uid == entry.name or not UID.match(uid):
                     continue
                 with suppress(FileNotFoundError):
                     status = entry.stat(follow_symlinks=False)
                     changed_at = datetime.fromtimestamp(status.st_mtime, UTC)
                     if timedelta(minutes=-1) <= now - changed_at < QUIET:
                         continue
-                    found.append(SpoolFile(uniqueid, kind, Path(entry.path), status.st_size, changed_at))
-    return sorted(found, key=lambda file: (file.changed_at, file.uniqueid))
+                    found.append(SpoolFile(uid, kind, Path(entry.path), status.st_size, changed_at))
+    return sorted(found, key=lambda file: (file.changed_at, file.call_uid))
 
 
 def due(
@@ -167,14 +174,14 @@ def due(
     early = 0
     for start in range(0, len(files), LOOKED_UP_AT_ONCE):
         chunk = files[start : start + LOOKED_UP_AT_ONCE]
-        uids = {f"{settings.pbx_name}-{file.uniqueid}" for file in chunk}
+        uids = {file.call_uid for file in chunk}
         calls = {call.uid: call for call in session.scalars(select(Call).where(Call.uid.in_(uids)))}
         rows = {
             (row.call_uid, row.kind): row
             for row in session.scalars(select(Recording).where(Recording.call_uid.in_(uids)))
         }
         for file in chunk:
-            uid = f"{settings.pbx_name}-{file.uniqueid}"
+            uid = file.call_uid
             call, row = calls.get(uid), rows.get((uid, file.kind))
             if uid in skipped:
                 continue
@@ -190,9 +197,7 @@ def due(
             elif (file.empty and row is not None) or _is_nothing(file, call):
                 empty.append(file)
             else:
-                pieces.append(
-                    Piece(file, uid, target(uid, file.kind, call.arrived_at), call.outcome == "answered")
-                )
+                pieces.append(Piece(file, target(uid, file.kind, call.arrived_at)))
             if len(pieces) + len(settled) + len(empty) >= limit:
                 return Due(tuple(pieces), tuple(settled), tuple(empty), tuple(orphans), early)
     return Due(tuple(pieces), tuple(settled), tuple(empty), tuple(orphans), early)
@@ -309,7 +314,7 @@ def settle(
     if bad:
         folder = settings.recordings / DAMAGED
         _make_folder(folder, settings.recordings)
-        shutil.move(file.path, folder / f"{settings.pbx_name}-{file.path.name}")
+        shutil.move(file.path, folder / file.path.name)
         return True
     if kept is not None:
         try:
@@ -366,9 +371,10 @@ def facts_of(session: Session, call: Call, kind: str, made: Made | None) -> Fact
         measured_seconds=measured,
         speech_seconds=heard.speech_seconds if heard else (),
         left_over_bytes=heard.left_over_bytes if heard else 0,
-        transfers=call.transfers,
-        pbx_died=call.reason in PBX_DIED or (call.ended_by == "system" and call.cause is None),
-        recorder_off=_recorder_was_off(session, call),
+        waited_again=max(call.transfers, _lines(session, call, QUEUED) - 1) > 0,
+        pbx_died=call.reason == PBX_DIED,
+        end_guessed=call.reason in (PBX_DIED, LOST_END_LINE),
+        recorder_off=_lines(session, call, RECORDER_OFF) > 0,
         unreadable=bool(made and made.unreadable),
     )
 
@@ -382,11 +388,9 @@ def expected_seconds(call: Call) -> float | None:
     return None
 
 
-def _recorder_was_off(session: Session, call: Call) -> bool:
-    if call.reason == RECORDER_OFF.lower():
-        return True
-    lines = select(func.count()).where(JournalEvent.call_uid == call.uid, JournalEvent.event == RECORDER_OFF)
-    return bool(session.scalar(lines))
+def _lines(session: Session, call: Call, event: str) -> int:
+    lines = select(func.count()).where(JournalEvent.call_uid == call.uid, JournalEvent.event == event)
+    return session.scalar(lines) or 0
 
 
 def without_row(
@@ -416,11 +420,10 @@ def without_row(
 
 def spool_path(settings: Settings, uid: str, kind: str) -> Path | None:
     """Where Asterisk would have written the file of a call; None for an uid that is not of this PBX."""
-    uniqueid = uid.removeprefix(f"{settings.pbx_name}-")
-    if uniqueid == uid or not UNIQUE_ID.match(uniqueid):
+    if not UID.match(uid) or not uid.startswith(f"{settings.pbx_name}-"):
         return None
     folder, suffix = (settings.monitor, ".raw") if kind == "call" else (settings.voicemail, ".wav")
-    return folder / f"{uniqueid}{suffix}"
+    return folder / f"{uid}{suffix}"
 
 
 def found_again(settings: Settings, call: Call, kind: str) -> Made | None:

@@ -90,15 +90,14 @@ def collect(
         done.early, done.orphans = due.early, [file.path.name for file in due.orphans]
         done.more = len(due.pieces) + len(due.settled) + len(due.empty) >= limit
         for file in due.empty:
-            with _noted(done, f"{settings.pbx_name}-{file.uniqueid}"):
+            with _noted(done, file.call_uid):
                 done.removed += keep.settle(settings, file, None, None)
         for file, kept, digest in due.settled:
-            uid = f"{settings.pbx_name}-{file.uniqueid}"
-            with _noted(done, uid):
+            with _noted(done, file.call_uid):
                 if keep.settle(settings, file, kept, digest):
                     done.removed += 1
                 else:
-                    _keep_again(open_session, settings, file, uid, kept, now, done)
+                    _keep_again(open_session, settings, file, kept, now, done)
         for piece in due.pieces:
             if stop() or done.disk_full:
                 break
@@ -123,13 +122,12 @@ def _keep_again(
     open_session: sessionmaker[Session],
     settings: Settings,
     file: keep.SpoolFile,
-    uid: str,
     kept: str,
     now: datetime,
     done: Round,
 ) -> None:
     """The row is there but its file is not, or differs, while the spool still has the sound: make it anew."""
-    _keep(open_session, settings, keep.Piece(file, uid, kept, answered=True), now, done)
+    _keep(open_session, settings, keep.Piece(file, kept), now, done)
 
 
 @contextmanager

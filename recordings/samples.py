@@ -20,7 +20,8 @@ def tone(seconds: float, hertz: float) -> Block:
     if not hertz:
         return np.where(np.arange(at.size) % 2, 8, -8).astype(np.int16)
     amplitude = 32768 * 10 ** (TONE_DB / 20) * np.sqrt(2)
-    return np.round(amplitude * np.sin(2 * np.pi * hertz * at)).astype(np.int16)
+    wave: Block = np.round(amplitude * np.sin(2 * np.pi * hertz * at)).astype(np.int16)
+    return wave
 
 
 def write_raw(path: Path, seconds: float, caller: float = CALLER_HZ, agent: float = AGENT_HZ) -> Path:

@@ -26,14 +26,14 @@ NO_FILE = replace(GOOD, measured_seconds=None, speech_seconds=())
         (replace(GOOD, left_over_bytes=3), State.SUSPECT, "录音文件不完整（3 字节残缺）"),
         (replace(GOOD, answered=False), State.SUSPECT, "台账无接听记录，却有录音"),
         # The second wait of a transferred call is not recorded.
-        (replace(GOOD, measured_seconds=90.0, transfers=1), State.KEPT, None),
+        (replace(GOOD, measured_seconds=90.0, waited_again=True), State.KEPT, None),
         (
-            replace(GOOD, measured_seconds=20.0, transfers=1),
+            replace(GOOD, measured_seconds=20.0, waited_again=True),
             State.SUSPECT,
             "时长不符：通话 180 秒，录音 20 秒",
         ),
         # The ledger only guesses when Asterisk died.
-        (replace(GOOD, measured_seconds=90.0, pbx_died=True), State.KEPT, None),
+        (replace(GOOD, measured_seconds=90.0, pbx_died=True, end_guessed=True), State.KEPT, None),
         (NO_FILE, State.GAP, "未找到录音文件"),
         (replace(NO_FILE, measured_seconds=0.0), State.GAP, "录音文件为空"),
         (replace(NO_FILE, recorder_off=True), State.EXPLAINED, "录音已按规定关闭"),

@@ -72,7 +72,7 @@ def aged(path: Path, seconds: float = 10) -> Path:
 
 
 def spooled(settings: Settings, uniqueid: str = "1.1", seconds: float = 4.0, **tones: float) -> Path:
-    return aged(samples.write_raw(settings.monitor / f"{uniqueid}.raw", seconds, **tones))
+    return aged(samples.write_raw(settings.monitor / f"pbx1-{uniqueid}.raw", seconds, **tones))
 
 
 def rows(database: sessionmaker[Session]) -> list[Recording]:
@@ -121,7 +121,7 @@ def test_a_second_round_has_nothing_to_do(settings, database, ledger) -> None:
 
 
 def test_voice_message_is_kept_as_message(settings, database, ledger) -> None:
-    aged(samples.write_message(settings.voicemail / "1.1.wav", 3.0))
+    aged(samples.write_message(settings.voicemail / "pbx1-1.1.wav", 3.0))
     uid = ledger(talk=None, outcome="voicemail_left")
     rounds.collect(database, settings, NOW)
     (row,) = rows(database)
@@ -131,7 +131,7 @@ def test_voice_message_is_kept_as_message(settings, database, ledger) -> None:
 
 
 def test_a_message_of_a_moment_that_the_journal_does_not_know_is_removed(settings, database, ledger) -> None:
-    aged(samples.write_message(settings.voicemail / "1.1.wav", 0.4))
+    aged(samples.write_message(settings.voicemail / "pbx1-1.1.wav", 0.4))
     ledger(talk=None)
     assert rounds.collect(database, settings, NOW).removed == 1
     assert rows(database) == []
@@ -190,7 +190,7 @@ def test_file_the_ledger_does_not_know_yet_waits_then_is_an_orphan_and_never_del
     raw = spooled(settings)
     assert rounds.collect(database, settings, NOW).early == 1
     later = rounds.collect(database, settings, NOW + timedelta(hours=2))
-    assert later.orphans == ["1.1.raw"]
+    assert later.orphans == ["pbx1-1.1.raw"]
     assert raw.exists()
     assert rows(database) == []
 
@@ -202,7 +202,7 @@ def test_ledger_that_is_hours_late_still_gets_its_recordings(settings, database,
 
 
 def test_empty_file_of_a_call_never_answered_is_removed(settings, database, ledger) -> None:
-    raw = settings.monitor / "1.1.raw"
+    raw = settings.monitor / "pbx1-1.1.raw"
     raw.touch()
     aged(raw)
     ledger(talk=None)
@@ -219,8 +219,8 @@ def test_sound_of_a_call_without_answer_in_the_ledger_is_kept_as_suspect(setting
 
 
 def test_empty_file_of_an_answered_call_is_a_gap(settings, database, ledger) -> None:
-    (settings.monitor / "1.1.raw").touch()
-    aged(settings.monitor / "1.1.raw")
+    (settings.monitor / "pbx1-1.1.raw").touch()
+    aged(settings.monitor / "pbx1-1.1.raw")
     uid = ledger()
     done = rounds.collect(database, settings, NOW)
     assert done.missing == [uid]
@@ -228,8 +228,8 @@ def test_empty_file_of_an_answered_call_is_a_gap(settings, database, ledger) -> 
 
 
 def test_unreadable_message_is_moved_aside_never_deleted(settings, database, ledger) -> None:
-    (settings.voicemail / "1.1.wav").write_bytes(b"no sound" * 4000)
-    aged(settings.voicemail / "1.1.wav")
+    (settings.voicemail / "pbx1-1.1.wav").write_bytes(b"no sound" * 4000)
+    aged(settings.voicemail / "pbx1-1.1.wav")
     ledger(talk=None, outcome="voicemail_left")
     rounds.collect(database, settings, NOW)
     assert [(row.state, row.problem) for row in rows(database)] == [("gap", "留言文件无法读取")]
@@ -238,7 +238,7 @@ def test_unreadable_message_is_moved_aside_never_deleted(settings, database, led
 
 
 def test_files_of_other_kinds_are_not_touched(settings, database) -> None:
-    for name in ("note.txt", ".hidden.raw", "1.1.raw.bak"):
+    for name in ("note.txt", ".hidden.raw", "pbx1-1.1.raw.bak"):
         aged_file = settings.monitor / name
         aged_file.touch()
         aged(aged_file, 9999)
@@ -442,7 +442,7 @@ WINDOW = (NOW - timedelta(hours=6), LATER)
         ({}, "gap", "未找到录音文件"),
         ({"talk": 0.4}, "explained", "通话不足 1 秒"),
         ({"reason": "pbx_died"}, "explained", "通话时交换机中断"),
-        ({"ended_by": "system", "cause": None}, "explained", "通话时交换机中断"),
+        ({"reason": "lost_end_line"}, "gap", "未找到录音文件"),
         ({"talk": None, "outcome": "voicemail_left"}, "gap", "未找到留言文件"),
     ],
 )
@@ -463,6 +463,23 @@ def test_recorder_switched_off_by_the_journal_explains_the_gap(settings, databas
         )
     rounds.note_gaps(database, settings, LATER, *WINDOW)
     assert [row.state for row in rows(database)] == ["explained"]
+
+
+@pytest.mark.parametrize("lines", [1, 2])
+def test_second_wait_in_a_queue_explains_a_recording_shorter_than_the_talk(
+    settings, database, ledger, lines: int
+) -> None:
+    spooled(settings)
+    uid = ledger(talk=10.0)
+    with database.begin() as session:
+        for offset in range(lines):
+            session.add(
+                JournalEvent(
+                    pbx="pbx1", file="f", offset=offset, at=NOW, call_uid=uid, event=keep.QUEUED, data=[]
+                )
+            )
+    rounds.collect(database, settings, NOW)
+    assert [row.state for row in rows(database)] == [["suspect", "kept"][lines - 1]]
 
 
 def test_no_gap_is_noted_too_early_or_while_the_file_waits(settings, database, ledger) -> None:

@@ -177,7 +177,7 @@ def test_everybody_who_talked_took_part(listed) -> None:
 def kept(settings: Settings, database: sessionmaker[Session]) -> sessionmaker[Session]:
     """Three calls of the day with good files in the archive, kept by a real round."""
     for n in range(3):
-        raw = samples.write_raw(settings.monitor / f"1.{n}.raw", 4.0)
+        raw = samples.write_raw(settings.monitor / f"pbx1-1.{n}.raw", 4.0)
         os.utime(raw, (NOON.timestamp(), NOON.timestamp()))
         with database.begin() as session:
             session.add(call(n))
@@ -245,9 +245,9 @@ def test_spool_that_is_not_there_is_told_and_not_ok(settings, database) -> None:
 
 
 def test_orphans_are_reported(settings, database) -> None:
-    raw = samples.write_raw(settings.monitor / "9.9.raw", 1.0)
+    raw = samples.write_raw(settings.monitor / "pbx1-9.9.raw", 1.0)
     os.utime(raw, (NOON.timestamp(), NOON.timestamp()))
-    assert rounds.check_day(database, settings, DAY, NIGHT).orphans == ("9.9.raw",)
+    assert rounds.check_day(database, settings, DAY, NIGHT).orphans == ("pbx1-9.9.raw",)
 
 
 def test_the_night_is_done_once_and_caught_up_later(settings, database) -> None:

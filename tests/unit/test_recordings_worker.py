@@ -60,7 +60,7 @@ def ended_call(database: sessionmaker[Session], uniqueid: str, at: datetime, **f
 
 
 def spooled(settings: Settings, uniqueid: str, at: datetime, seconds: float = 4.0) -> Path:
-    raw = samples.write_raw(settings.monitor / f"{uniqueid}.raw", seconds)
+    raw = samples.write_raw(settings.monitor / f"pbx1-{uniqueid}.raw", seconds)
     os.utime(raw, (at.timestamp(), at.timestamp()))
     return raw
 
@@ -228,7 +228,7 @@ def test_recording_is_playable_within_five_seconds_and_sigterm_ends_the_worker(
 ) -> None:
     process = start()
     now = datetime.now(UTC)
-    samples.write_raw(settings.monitor / "1.1.raw", 4.0)
+    samples.write_raw(settings.monitor / "pbx1-1.1.raw", 4.0)
     began = time.monotonic()
     ended_call(database, "1.1", now)
     until(lambda: states(database) == ["kept"], 10)
@@ -255,9 +255,7 @@ def test_killed_worker_leaves_no_half_record(settings, database, start) -> None:
         kept = list(session.scalars(select(Recording)))
     left = {path.stem for path in settings.monitor.iterdir()}
     assert all((settings.recordings / row.path).exists() for row in kept)
-    assert {f"pbx1-{name}" for name in left} | {row.call_uid for row in kept} == {
-        f"pbx1-1.{n}" for n in range(8)
-    }
+    assert left | {row.call_uid for row in kept} == {f"pbx1-1.{n}" for n in range(8)}
     start()
     until(lambda: len(states(database)) == 8 and not list(settings.monitor.iterdir()))
     assert len(list(settings.recordings.rglob("*.flac"))) == 8
