@@ -128,6 +128,11 @@ class Supervision:
         self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
 
+    @property
+    def is_stopping(self) -> bool:
+        """True from the first `stop` on."""
+        return self._stopping.is_set()
+
     def stop(self) -> None:
         """Stop all parts in order; a second call kills what is still there at once."""
         if self._stopping.is_set():
@@ -149,7 +154,7 @@ class Supervision:
             self._state_file().unlink(missing_ok=True)
 
     async def until_ready(self, seconds: float) -> list[str]:
-        """Wait until each part is ready; returns the names of those that are not after `seconds`."""
+        """Wait until each part is ready; returns those that are not after `seconds` (none when stopped before)."""
         began = time.monotonic()
 
         async def ready(life: Life) -> bool:
@@ -161,11 +166,14 @@ class Supervision:
             return False
 
         answers = await asyncio.gather(*(ready(life) for life in self.lives))
+        if self._stopping.is_set():
+            return []
         return [life.part.name for life, answer in zip(self.lives, answers, strict=True) if not answer]
 
     async def _keep_alive(self, life: Life) -> None:
         log = RotatedLog(self.var / "log" / f"{life.part.name}.log")
         delay = 0.0
+        told: list[str] = []
         try:
             while not self._stopping.is_set():
                 life.started_at = time.monotonic()
@@ -174,8 +182,10 @@ class Supervision:
                     return
                 delay = next_delay(delay, time.monotonic() - life.started_at)
                 self.say(life.part.name, f"{how}; starting it again in {delay:g} s (log: {log.path})")
-                for line in life.tail:
-                    self.say(life.part.name, f"  | {line}")
+                if list(life.tail) != told:  # the same words again and again would hide the others'
+                    for line in life.tail:
+                        self.say(life.part.name, f"  | {line}")
+                told = list(life.tail)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), delay)
         finally:
@@ -318,7 +328,7 @@ def _lock(var: Path) -> TextIO:
 
 
 def _on_signal(supervision: Supervision) -> None:
-    if not supervision._stopping.is_set():
+    if not supervision.is_stopping:
         supervision.say("", "stopping; Ctrl-C once more kills what is left")
     supervision.stop()
 

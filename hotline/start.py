@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import urllib.request
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from hotline.setup.tree import check_installed
 
 COLOURS = {"pbx": "magenta", "cti": "cyan", "worker": "yellow", "desktop": "green", "": "bold"}
 READY_SECONDS = 60.0
+CLOSED = 0o027
+"""What the parts write (calls, numbers, recordings) is not for other users of the machine."""
 ROLES = {
     "agent": "agent 话务员",
     "shift_leader": "shift leader 班长",
@@ -33,6 +36,7 @@ ROLES = {
 def start(*, verbose: bool = False) -> int:
     """Run the whole hotline until Ctrl-C. Returns the exit code: 1 when it could not be started."""
     console = Console(highlight=False)
+    os.umask(CLOSED)
 
     def say(name: str, text: str) -> None:
         mark = f"[{COLOURS[name]}]{name or 'hotline':>8}[/] | "
@@ -67,10 +71,10 @@ def parts(settings: Settings) -> list[Part]:
 
     python = sys.executable
     return [
-        Part("pbx", (python, "-m", "hotline.pbx"), grace=3.0, stop_name="asterisk", ready=pbx_answers),
-        Part("cti", (python, "-m", "cti"), grace=2.0, ready=cti_is_linked),
+        Part("pbx", (python, "-m", "hotline.pbx"), grace=2.5, stop_name="asterisk", ready=pbx_answers),
+        Part("cti", (python, "-m", "cti"), grace=1.5, ready=cti_is_linked),
         Part("worker", (python, "-m", "hotline.worker"), grace=2.0),
-        Part("desktop", (python, "-m", "agent_desktop"), grace=2.0, ready=desktop_answers),
+        Part("desktop", (python, "-m", "agent_desktop"), grace=3.5, ready=desktop_answers),
     ]
 
 
@@ -140,7 +144,7 @@ async def _run(settings: Settings, say: Any, console: Console, verbose: bool) ->
                 name,
                 f"not ready after {READY_SECONDS:.0f} s: see {settings.var / 'log' / name}.log",
             )
-        if not late:
+        if not late and not supervision.is_stopping:
             console.print(_how_to(settings))
 
     await run_until_signal(supervision, when_started)
