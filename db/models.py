@@ -158,7 +158,7 @@ class Citizen(Base):
 
 
 class CitizenPhone(Base):
-    """One number of one citizen, in the normal form of `tickets.numbers.normal` (E.164 without '+')."""
+    """One number of one citizen, in the normal form of `db.numbers.normal` (E.164 without '+')."""
 
     __tablename__ = "citizen_phones"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -26,7 +26,7 @@ from db.seed import OUTCOMES, seed
 from tickets import catalogue
 from tickets.demo import seed_tickets
 from tickets.life import ACTION_LABELS
-from tickets.numbers import normal
+from db.numbers import normal
 from tickets.states import FINISHED, State
 from tickets.ticket_number import is_valid
 

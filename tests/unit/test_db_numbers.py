@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickets.numbers import display, masked, normal, region
+from db.numbers import display, masked, normal, region
 
 MOBILE, FIXED = "8613812345678", "8657187654321"
 

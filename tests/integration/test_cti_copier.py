@@ -1,0 +1,155 @@
+"""Journal to ledger, exactly once, on both databases, whatever happens to the file or to us."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from cti.copier import Copier
+from db import models
+from db.engine import open_engine, sessions
+from tests.unit.test_cti_ledger import ANSWERED, IN_MENU, OVERFLOWED
+
+START = "1795288300|NONE|NONE|NONE|QUEUESTART|\n"
+
+
+@pytest.fixture
+def engine(database_url: str):  # type: ignore[no-untyped-def]
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "queue_log"
+
+
+def copier(journal: Path, engine: Engine) -> Copier:
+    return Copier(journal, "pbx1", sessions(engine), area_code="0571")
+
+
+def copy_all(one: Copier) -> int:
+    total = 0
+    while copied := one.copy_once():
+        total += copied
+    return total
+
+
+def calls(engine: Engine) -> dict[str, models.Call]:
+    with sessions(engine)() as session:
+        return {call.uid: call for call in session.scalars(select(models.Call))}
+
+
+def lines_kept(engine: Engine) -> int:
+    with sessions(engine)() as session:
+        return session.scalar(select(func.count()).select_from(models.JournalEvent)) or 0
+
+
+def test_calls_arrive_in_the_ledger_with_their_outcomes(journal: Path, engine: Engine) -> None:
+    journal.write_text(START + OVERFLOWED + IN_MENU + ANSWERED)
+    assert copy_all(copier(journal, engine)) == 1 + 4 + 3 + 9
+    rows = calls(engine)
+    assert sorted(str(row.outcome) for row in rows.values()) == ["abandoned_in_menu", "answered", "overflowed"]
+    assert rows["pbx1-1795289075.0"].caller == "8613812345678"
+    assert rows["pbx1-1795289032.0"].caller == ""
+
+
+def test_every_split_of_the_file_gives_the_same_ledger(journal: Path, engine: Engine) -> None:
+    """A copier that dies after any byte, and a new one each time: nothing lost, nothing twice."""
+    text = (START + OVERFLOWED + ANSWERED).encode()
+    cuts = sorted(random.Random(7).sample(range(1, len(text)), 40))
+    for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+        with journal.open("ab") as file:
+            file.write(text[begin:end])
+        copy_all(copier(journal, engine))
+    assert lines_kept(engine) == text.count(b"\n")
+    rows = calls(engine)
+    assert {uid: str(row.outcome) for uid, row in rows.items()} == {
+        "pbx1-1795288423.0": "overflowed",
+        "pbx1-1795289075.0": "answered",
+    }
+    assert rows["pbx1-1795289075.0"].wait_ms == 2506
+
+
+def test_a_transaction_that_fails_is_done_again_whole(
+    journal: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.write_text(START + ANSWERED)
+    one = copier(journal, engine)
+    real = one._set_position
+
+    def away(*_: object) -> None:
+        raise OperationalError("commit", {}, Exception("database is away"))
+
+    monkeypatch.setattr(one, "_set_position", away)
+    with pytest.raises(OperationalError):
+        one.copy_once()
+    assert lines_kept(engine) == 0
+    monkeypatch.setattr(one, "_set_position", real)
+    copy_all(one)
+    assert lines_kept(engine) == 10
+    assert [str(c.outcome) for c in calls(engine).values()] == ["answered"]
+
+
+def test_rotation_is_followed_to_the_end_of_the_old_file(journal: Path, engine: Engine) -> None:
+    lines = ANSWERED.splitlines(keepends=True)
+    journal.write_text(START + "".join(lines[:3]))
+    one = copier(journal, engine)
+    copy_all(one)
+    with journal.open("a") as file:
+        file.write("".join(lines[3:5]))
+    journal.rename(journal.with_name("queue_log.0"))
+    journal.write_text("".join(lines[5:]))
+    copy_all(one)
+    assert one.lag_bytes() == 0
+    assert lines_kept(engine) == 10
+    assert [str(c.outcome) for c in calls(engine).values()] == ["answered"]
+
+
+def test_two_rotations_while_we_were_dead_lose_nothing(journal: Path, engine: Engine) -> None:
+    lines = ANSWERED.splitlines(keepends=True)
+    journal.write_text(START + lines[0])
+    copy_all(copier(journal, engine))
+    journal.rename(journal.with_name("queue_log.1"))
+    journal.with_name("queue_log.0").write_text("".join(lines[1:6]))
+    journal.write_text("".join(lines[6:]))
+    copy_all(copier(journal, engine))
+    assert lines_kept(engine) == 10
+    assert [str(c.outcome) for c in calls(engine).values()] == ["answered"]
+
+
+def test_what_is_not_understood_is_kept(journal: Path, engine: Engine) -> None:
+    journal.write_bytes(START.encode() + b"garbage \xff\xfe\0 line\n" + b"1795288423|x|NONE|NONE|FROMTHEFUTURE|1\n")
+    copy_all(copier(journal, engine))
+    with sessions(engine)() as session:
+        unknown = session.scalars(select(models.JournalEvent).where(~models.JournalEvent.understood)).all()
+    assert [row.event for row in unknown] == ["UNREADABLE", "FROMTHEFUTURE"]
+
+
+def test_calls_open_when_the_pbx_died_are_closed_at_its_next_start(journal: Path, engine: Engine) -> None:
+    talking = "".join(ANSWERED.splitlines(keepends=True)[:7])
+    waiting = "".join(OVERFLOWED.splitlines(keepends=True)[:2])
+    journal.write_text(START + waiting + talking)
+    copy_all(copier(journal, engine))
+    with journal.open("a") as file:
+        file.write("1795289400|NONE|NONE|NONE|QUEUESTART|\n")
+    copy_all(copier(journal, engine))
+    rows = calls(engine)
+    assert {str(r.outcome): r.reason for r in rows.values()} == {"failed": "pbx_died", "answered": "pbx_died"}
+
+
+def test_two_copiers_at_once_count_nothing_twice(journal: Path, engine: Engine) -> None:
+    """An old cti that is not quite dead beside its successor: one of them loses, the ledger does not."""
+    journal.write_text(START + OVERFLOWED + ANSWERED)
+    first, second = copier(journal, engine), copier(journal, engine)
+    factory: sessionmaker[Session] = sessions(engine)
+    first.copy_once()
+    second.copy_once()
+    with factory() as session:
+        assert session.scalar(select(func.count()).select_from(models.JournalEvent)) == 14
