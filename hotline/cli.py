@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Annotated
 
 import typer
@@ -13,6 +14,8 @@ app = typer.Typer(
     help="The 12345 hotline: start it, look at it, and play its callers and telephones.",
 )
 
+CLOSED = 0o027
+"""What the hotline writes (calls, numbers, recordings) is not for other users of the machine."""
 ELSEWHERE = {
     "call": (
         "hotline.phones.commands:call",
@@ -27,6 +30,11 @@ ELSEWHERE = {
     "bench pop": ("hotline.bench:pop", "From Asterisk's ring to the painted screen pop: p50 and p99."),
 }
 """Commands whose words are in other modules: name -> (module:function or module:typer application, help)."""
+
+
+@app.callback()
+def _closed() -> None:
+    os.umask(CLOSED)
 
 
 @app.command()

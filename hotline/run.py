@@ -154,7 +154,7 @@ class Supervision:
             self._state_file().unlink(missing_ok=True)
 
     async def until_ready(self, seconds: float) -> list[str]:
-        """Wait until each part is ready; returns those that are not after `seconds` (none when stopped before)."""
+        """Wait until each part is ready; returns those that are not after `seconds`, none when stopped."""
         began = time.monotonic()
 
         async def ready(life: Life) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import urllib.request
 from collections.abc import Sequence
@@ -22,8 +21,6 @@ from hotline.setup.tree import check_installed
 
 COLOURS = {"pbx": "magenta", "cti": "cyan", "worker": "yellow", "desktop": "green", "": "bold"}
 READY_SECONDS = 60.0
-CLOSED = 0o027
-"""What the parts write (calls, numbers, recordings) is not for other users of the machine."""
 ROLES = {
     "agent": "agent 话务员",
     "shift_leader": "shift leader 班长",
@@ -36,7 +33,6 @@ ROLES = {
 def start(*, verbose: bool = False) -> int:
     """Run the whole hotline until Ctrl-C. Returns the exit code: 1 when it could not be started."""
     console = Console(highlight=False)
-    os.umask(CLOSED)
 
     def say(name: str, text: str) -> None:
         mark = f"[{COLOURS[name]}]{name or 'hotline':>8}[/] | "
