@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
@@ -26,7 +26,7 @@ from hotline.phones.timers import Timers
 SCENARIO = "citizen-dials-and-does-as-told.xml"
 State = Literal["dialling", "ringing", "talking", "ended"]
 End = Literal["", "citizen", "pbx", "cancelled", "refused", "lost"]
-INSIST_EVERY, INSIST_TIMES = 0.5, 12
+INSIST_EVERY, INSIST_TIMES = 0.2, 40
 """An order to hang up is repeated until the call has ended: it may meet a moment in which SIPp is between states."""
 
 
@@ -49,7 +49,6 @@ class CitizenCall:
     answered_at: float | None = None
     ended_at: float | None = None
     hang_up_asked: bool = False
-    _turned: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def answered(self) -> bool:
@@ -200,8 +199,9 @@ class Citizens:
         """
         plan = make_plan(keys, speak, talk)
         caller = caller or Caller()
-        ear = Ear(self.own_address) if listen else None
-        call = CitizenCall(f"citizen-{uuid.uuid4().hex}", caller, plan, self, ear, dialled_at=time.monotonic())
+        call = CitizenCall(f"citizen-{uuid.uuid4().hex}", caller, plan, self, dialled_at=time.monotonic())
+        if listen:
+            call._ear = Ear(self.own_address, self.speech, lambda key: self._key_sent(call, key))
         shown, line1, line2 = identity_headers(caller, self.own_address)
         uri = f"sip:{number}@{self.pbx[0]}:{self.pbx[1]}"
         headers = {
@@ -212,8 +212,8 @@ class Citizens:
             "X-Line-2": line2,
             "X-Branch": uuid.uuid4().hex[:20],
         }
-        if ear:
-            headers["X-Ear"] = str(ear.port)
+        if call._ear:
+            headers["X-Ear"] = str(call._ear.port)
         with self.change:
             self.calls[call.call_id] = call
         self.sipp.tell("DIAL", call.call_id, headers)
@@ -269,8 +269,15 @@ class Citizens:
         return sum(call.state != "ended" for call in calls)
 
     def _tell(self, call: CitizenCall, order: str) -> None:
-        if call.state != "ended":
+        if call._ear:
+            call._ear.obey(order)
+        elif call.state != "ended":
             self.sipp.tell(order, call.call_id)
+
+    def _key_sent(self, call: CitizenCall, key: str) -> None:
+        with self.change:
+            call.pressed += key
+            self.change.notify_all()
 
     def _after(self, seconds: float, call: CitizenCall, order: str) -> None:
         def act() -> None:
@@ -325,6 +332,9 @@ class Citizens:
                 call.state, call.ringing_at = "ringing", event.at
             case "ANSWERED":
                 call.state, call.answered_at = "talking", event.at
+                if call._ear:
+                    host, port = event.rest.split()
+                    call._ear.start((host, int(port)))
             case "CROSSED":
                 call.answered_at = event.at
             case "PRESSED":

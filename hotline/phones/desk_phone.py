@@ -10,6 +10,7 @@ PBX that was restarted has the phones back within that time.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
@@ -32,7 +33,7 @@ State = Literal["unplugged", "idle", "ringing", "talking"]
 End = Literal["", "pbx", "phone", "cancelled", "rejected", "lost"]
 OnRing = Literal["answer", "reject", "wait"]
 EXPIRES = 60
-INSIST_EVERY, INSIST_TIMES = 0.5, 12
+INSIST_EVERY, INSIST_TIMES = 0.2, 40
 
 
 @dataclass
@@ -91,6 +92,8 @@ class Phone:
         self.seat = seat
         self.habit = habit
         self.registered = False
+        self.registrations = 0
+        """How often the PBX has accepted a registration."""
         self.call: RungCall | None = None
         """The call that rings or talks now."""
         self.calls: list[RungCall] = []
@@ -104,6 +107,11 @@ class Phone:
         if self.call is not None:
             return "ringing" if self.call.answered_at is None else "talking"
         return "idle" if self.registered else "unplugged"
+
+    def wait_for_registration(self, timeout: float = 30) -> None:
+        """Return after the next registration that the PBX accepts, as after its restart. Raises PhoneTimeout."""
+        seen = self.registrations
+        self._wait(lambda: self.registrations > seen and self.registered, "registration", timeout)
 
     def wait_for_ring(self, timeout: float = 10) -> RungCall:
         """Return the call that rings (or already talks). Raises PhoneTimeout."""
@@ -166,12 +174,12 @@ class Phone:
     def speak(self) -> None:
         """Speak in the call. Does nothing without a call."""
         if self.call:
-            self._bank.sipp.tell("SPEAK", self.call.call_id)
+            self._bank._tell(self.call, "SPEAK")
 
     def quiet(self) -> None:
         """Be silent in the call (silence is sent). Does nothing without a call."""
         if self.call:
-            self._bank.sipp.tell("QUIET", self.call.call_id)
+            self._bank._tell(self.call, "QUIET")
 
     def _ringing(self) -> RungCall:
         if self.call is None or self.call.answered_at is not None:
@@ -290,20 +298,14 @@ class PhoneBank:
 
     def _plug(self, seat: str, expires: int) -> None:
         call_id = f"plug-{seat}-{uuid.uuid4().hex[:12]}"
-        try:
-            self.sipp.tell(
-                "PLUG",
-                call_id,
-                {"X-Seat": seat, "X-Expires": str(expires)},
-            )
-        except (SippDied, OSError):
-            return
+        with contextlib.suppress(SippDied, OSError):
+            self.sipp.tell("PLUG", call_id, {"X-Seat": seat, "X-Expires": str(expires)})
 
     # --- calls -------------------------------------------------------------------------------------
 
     def _answer(self, phone: Phone, call: RungCall) -> None:
         if phone.habit.listen and call.ear is None:
-            call.ear = Ear(self.own_address)
+            call.ear = Ear(self.own_address, self._speech, lambda key: self._key_sent(phone, key))
         self.sipp.tell("ANSWER", call.call_id, {"X-Ear": str(call.ear.port)} if call.ear else None)
 
     def _end(self, call: RungCall, times: int = INSIST_TIMES) -> None:
@@ -319,15 +321,19 @@ class PhoneBank:
         self._timers.after(INSIST_EVERY, lambda: self._end(call, times - 1))
 
     def _after(self, seconds: float, order: str, call: RungCall) -> None:
-        def act() -> None:
-            if call.end:
-                return
-            try:
-                self.sipp.tell(order, call.call_id)
-            except (SippDied, OSError):
-                return
+        self._timers.after(seconds, lambda: self._tell(call, order))
 
-        self._timers.after(seconds, act)
+    def _tell(self, call: RungCall, order: str) -> None:
+        if call.ear:
+            call.ear.obey(order)
+        elif not call.end:
+            with contextlib.suppress(SippDied, OSError):
+                self.sipp.tell(order, call.call_id)
+
+    def _key_sent(self, phone: Phone, key: str) -> None:
+        with self.change:
+            phone.pressed += key
+            self.change.notify_all()
 
     def _hear(self, event: Event) -> None:
         phone = None
@@ -361,6 +367,7 @@ class PhoneBank:
             self.sipp.tell("AUTHORIZE", event.call_id, {"X-Authorization": line})
         elif event.name == "REGISTERED":
             phone.registered = not event.rest.endswith(" 0")
+            phone.registrations += 1
             self._refused.pop(seat, None)
         elif event.name == "FORBIDDEN":
             phone.registered = False
@@ -388,6 +395,9 @@ class PhoneBank:
         match event.name:
             case "ANSWERED":
                 call.answered_at = event.at
+                if call.ear:
+                    host, port = event.rest.split()
+                    call.ear.start((host, int(port)))
             case "PRESSED":
                 phone.pressed += event.rest
             case "ENDED":
@@ -429,10 +439,8 @@ class PhoneBank:
     def _answer_by_itself(self, phone: Phone, call: RungCall) -> None:
         if call.end or call.answered_at is not None:
             return
-        try:
+        with contextlib.suppress(SippDied, OSError):
             self._answer(phone, call)
-        except (SippDied, OSError):
-            return
 
     def close(self) -> None:
         """Hang up, take the registrations away, wait up to 3 s for both, end SIPp. Repeated calls do nothing."""

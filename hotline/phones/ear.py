@@ -1,18 +1,29 @@
-"""An ear: the RTP port that a telephone announces when its call shall be heard and kept.
+"""An ear: the audio of one call that is listened to, both ways, beside SIPp.
 
-SIPp 3.6.1 drops the RTP it receives, so a call that is listened to announces this socket instead of SIPp's.
-Sending stays with SIPp. The PBX must send to the address in the SDP (PJSIP `rtp_symmetric=no`, the default).
+SIPp 3.6.1 drops the RTP it receives and cannot say what it heard, and a PBX with `rtp_symmetric=yes` answers
+only to where audio comes from. So a call dialled with listen=True announces this socket in its SDP: it keeps what
+arrives and sends silence, speech and keys itself. All other calls have their audio from SIPp.
 """
 
 from __future__ import annotations
 
+import random
 import socket
+import struct
 import threading
+import time
+from collections.abc import Callable
 
+from hotline.phones.alaw import KEYS, SILENCE
+from hotline.phones.plan import ORDERS
 from hotline.phones.sipp_process import EAR_PORTS, free_port
 
 LIMIT = 8000 * 600
 """Ten minutes are kept."""
+FRAME = 160
+FRAME_SECONDS = 0.02
+EVENT_TYPE = 98
+KEY_OF_ORDER = {order: key for key, order in ORDERS.items()}
 
 
 def alaw_payload(packet: bytes) -> bytes:
@@ -26,20 +37,37 @@ def alaw_payload(packet: bytes) -> bytes:
     return packet[start:end]
 
 
-class Ear:
-    """Keeps the A-law bytes that arrive at `port`, in order of arrival."""
+def key_frames(key: str) -> list[bytes]:
+    """The payloads of one key press, one every 20 ms (RFC 4733): eight growing, the last sent three times as end."""
+    number = KEYS.index(key)
+    growing = [struct.pack("!BBH", number, 10, FRAME * n) for n in range(1, 9)]
+    end = struct.pack("!BBH", number, 0x80 | 10, FRAME * 9)
+    return [*growing, end, end, end]
 
-    def __init__(self, address: str) -> None:
+
+class Ear:
+    """One call's audio. `on_key(key)` is called in the audio thread when a key has been sent."""
+
+    def __init__(
+        self, address: str, speech: bytes | None = None, on_key: Callable[[str], None] | None = None
+    ) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.port = free_port(address, EAR_PORTS)
         self._socket.bind((address, self.port))
+        self._remote: tuple[str, int] | None = None
+        self._speech = speech or SILENCE * FRAME
+        self._speaking = False
+        self._keys: list[str] = []
+        self._on_key = on_key
         self._heard = bytearray()
+        self._open = True
         self._change = threading.Condition()
-        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     @property
     def heard(self) -> bytes:
+        """A-law bytes in order of arrival."""
         with self._change:
             return bytes(self._heard)
 
@@ -48,22 +76,67 @@ class Ear:
         with self._change:
             return self._change.wait_for(lambda: len(self._heard) >= seconds * 8000, timeout)
 
-    def _listen(self) -> None:
-        while True:
-            packet = self._socket.recv(2048)
-            if packet == b"end":
-                return
-            sound = alaw_payload(packet)
-            with self._change:
-                if sound and len(self._heard) < LIMIT:
-                    self._heard += sound
-                    self._change.notify_all()
+    def start(self, remote: tuple[str, int]) -> None:
+        """Begin to send to the PBX's audio address."""
+        self._remote = remote
+
+    def obey(self, order: str) -> None:
+        """SPEAK, QUIET or a key's order, as the scenarios know them."""
+        if order in KEY_OF_ORDER:
+            self._keys.append(KEY_OF_ORDER[order])
+        else:
+            self._speaking = order == "SPEAK"
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        number, stamp, source = random.getrandbits(16), random.getrandbits(31), random.getrandbits(32)
+        at = 0
+        event: list[bytes] = []
+        event_stamp = 0
+        while self._open:
+            wait = due - time.monotonic()
+            if wait > 0:
+                self._receive(wait)
+                continue
+            due += FRAME_SECONDS
+            if self._remote is None:
+                continue
+            mark = 0
+            if not event and self._keys:
+                event, event_stamp, mark = key_frames(self._keys[0]), stamp, 0x80
+            if event:
+                head = struct.pack("!BBHII", 0x80, mark | EVENT_TYPE, number, event_stamp, source)
+                body = event.pop(0)
+                if not event and self._on_key:
+                    self._on_key(self._keys[0])
+                if not event:
+                    del self._keys[0]
+            else:
+                head = struct.pack("!BBHII", 0x80, 8, number, stamp, source)
+                body = SILENCE * FRAME
+                if self._speaking:
+                    body = (self._speech[at : at + FRAME] + self._speech)[:FRAME]
+                    at = (at + FRAME) % len(self._speech)
+            number, stamp = (number + 1) & 0xFFFF, (stamp + FRAME) & 0xFFFFFFFF
+            try:
+                self._socket.sendto(head + body, self._remote)
+            except OSError:
+                continue  # the PBX has closed its port: the call is ending
+
+    def _receive(self, wait: float) -> None:
+        self._socket.settimeout(wait)
+        try:
+            sound = alaw_payload(self._socket.recv(2048))
+        except OSError:
+            return
+        with self._change:
+            if sound and len(self._heard) < LIMIT:
+                self._heard += sound
+                self._change.notify_all()
 
     def close(self) -> None:
-        """Stop listening and free the port; what was heard stays."""
-        if self._socket.fileno() == -1:
-            return
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bell:
-            bell.sendto(b"end", self._socket.getsockname())
-        self._thread.join(5)
+        """Stop and free the port; what was heard stays. Repeated calls do nothing."""
+        self._open = False
+        if threading.current_thread() is not self._thread:
+            self._thread.join(1)
         self._socket.close()
