@@ -11,7 +11,6 @@ import type {
   SeatPicture,
   Session,
   TicketDetail,
-  TicketForm,
   TicketRow,
   TransferKind,
 } from './types'
@@ -130,5 +129,3 @@ export const api = {
   peaks: (id: number) => request<Peaks>('GET', `/recordings/${id}/peaks`),
   audioAddress: (id: number) => `/api/recordings/${id}/audio`,
 }
-
-export type FormBody = TicketForm & { key: string }

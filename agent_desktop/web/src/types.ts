@@ -87,9 +87,10 @@ export interface Today {
 }
 
 export interface SeatPicture {
-  seat: Seat
+  seat: Seat | null
   call: CallView | null
-  today: Today
+  /** null while the database is away */
+  today: Today | null
 }
 
 export interface SeatPush {
@@ -149,11 +150,14 @@ export interface Pop {
 
 export interface Draft {
   call_uid?: string
-  body: Partial<TicketForm>
+  body: DraftBody
   saved_at: number
 }
 
 export type Disposition = 'direct' | 'dispatch' | null
+
+/** A draft carries the form's Idempotency-Key, so that a save repeated after a reload is still one ticket. */
+export type DraftBody = Partial<TicketForm> & { key?: string }
 
 /** What the agent types; the server keeps it as it is while it is a draft. */
 export interface TicketForm {
@@ -323,4 +327,26 @@ declare global {
   interface Window {
     __pops: PopTiming[]
   }
+}
+
+export const TICKET_STATES = [
+  'pre_review',
+  'to_dispatch',
+  'direct_answered',
+  'not_accepted',
+  'to_sign',
+  'in_progress',
+  'to_review',
+  'to_follow_up',
+  'closed',
+] as const
+
+/** What an action on a ticket needs to be told; `*` must be filled in. Same table as tickets/life.py. */
+export const ACTION_INPUTS: Record<string, readonly string[]> = {
+  direct_answer: ['answer*', 'note'],
+  dispatch: ['unit_id*', 'note'],
+  reply: ['answer*', 'note'],
+  not_accept: ['note*'],
+  reject_reply: ['note*'],
+  remark: ['note*'],
 }

@@ -2,7 +2,8 @@
 export type PushOrder = 'next' | 'late' | 'gap'
 
 export function order(last: number | null, n: number): PushOrder {
-  if (last === null || n === last + 1) return last === null ? 'gap' : 'next'
+  if (last === null) return 'gap'
+  if (n === last + 1) return 'next'
   return n <= last ? 'late' : 'gap'
 }
 

@@ -1,0 +1,78 @@
+/**
+ * What the desk does when the call at the seat changes: show who is calling, open the form, keep both for after-call work.
+ *
+ *   ring      → pop; the form opens too, unless another ticket is half written (then it waits for the answer)
+ *   answered  → the form of this call, the half-written one becomes a draft
+ *   gone      → unanswered: pop and empty form go away; answered: both stay until the agent is ready again
+ */
+import { defineStore } from 'pinia'
+import { ref } from 'vue'
+
+import type { CallView } from '../types'
+import { useForm } from './form'
+import { usePop } from './pop'
+import { useSeat } from './seat'
+
+const WORKED_ON = 'desk-call'
+
+export const useDesk = defineStore('desk', () => {
+  /** The call that pop and form belong to; still set in after-call work. */
+  const uid = ref<string | null>(null)
+  const answeredAt = ref<number | null>(null)
+  const endedAt = ref<number | null>(null)
+
+  function remember(callUid: string | null): void {
+    uid.value = callUid
+    if (callUid) globalThis.sessionStorage?.setItem(WORKED_ON, callUid)
+    else globalThis.sessionStorage?.removeItem(WORKED_ON)
+  }
+  function follow(call: CallView | null, now: number): void {
+    if (call) arrive(call)
+    else if (uid.value && endedAt.value === null) leave(now)
+  }
+  function arrive(call: CallView): void {
+    const form = useForm()
+    if (uid.value !== call.uid) {
+      remember(call.uid)
+      usePop().show(call.uid)
+    }
+    endedAt.value = null
+    answeredAt.value = call.answered_at
+    const writingAnother = form.callUid !== null && form.callUid !== call.uid && (form.touched || form.unsaved)
+    if (call.state !== 'ringing' || !writingAnother) void form.open(call.uid)
+  }
+  function leave(now: number): void {
+    endedAt.value = now
+    if (answeredAt.value === null) dismiss()
+  }
+  /** The agent is ready again: nothing half written → a clean desk. */
+  function tidy(): void {
+    const form = useForm()
+    if (useSeat().call || !uid.value) return
+    if (form.ticket || (!form.touched && !form.unsaved)) dismiss()
+  }
+  function dismiss(): void {
+    const form = useForm()
+    if (form.callUid === uid.value && !form.touched) form.close()
+    if (form.ticket) form.close()
+    usePop().clear()
+    remember(null)
+    answeredAt.value = null
+    endedAt.value = null
+  }
+  /** Work on an earlier call: its draft, or a ticket written afterwards. */
+  function workOn(callUid: string): void {
+    if (useSeat().call?.uid !== callUid && !useSeat().call) {
+      remember(callUid)
+      usePop().show(callUid)
+      endedAt.value = 0
+    }
+    void useForm().open(callUid)
+  }
+  /** After a reload in after-call work the same call is on the desk again. */
+  function restore(): void {
+    const last = globalThis.sessionStorage?.getItem(WORKED_ON)
+    if (last && !uid.value && !useSeat().call) workOn(last)
+  }
+  return { uid, answeredAt, endedAt, follow, tidy, dismiss, workOn, restore }
+})

@@ -1,0 +1,219 @@
+/**
+ * The ticket being written for one call, and its draft.
+ *
+ *   typed ─► localStorage at once ─► PUT draft 0.6 s after the last key ─► "saved", localStorage cleared
+ *                                        └─ failed: "unsaved", tried again with back-off and on reconnect
+ */
+import { defineStore } from 'pinia'
+import { computed, ref, watch } from 'vue'
+
+import { ApiError, api } from '../api'
+import { emptyForm, fromDraft, isTouched, missing, newKey, toTicket } from '../rules/form'
+import { backOff } from '../rules/pushes'
+import { shelf } from '../shelf'
+import type { Citizen, DraftBody, TicketDetail, TicketForm } from '../types'
+import { useClock } from './clock'
+import { useSession } from './session'
+
+export type DraftState = 'none' | 'waiting' | 'saving' | 'saved' | 'unsaved'
+
+const QUIET_MS = 600
+
+export interface OpenDraft {
+  call_uid: string
+  body: DraftBody
+  at: number
+}
+
+export const useForm = defineStore('form', () => {
+  const callUid = ref<string | null>(null)
+  const form = ref<TicketForm>(emptyForm())
+  const key = ref('')
+  const draftState = ref<DraftState>('none')
+  const savedAt = ref<number | null>(null)
+  const submitting = ref(false)
+  const ticket = ref<TicketDetail | null>(null)
+  /** field → sentence, from our own check or the server's 422 */
+  const faults = ref<Record<string, string>>({})
+  const others = ref<OpenDraft[]>([])
+
+  let kept = ''
+  let quiet: ReturnType<typeof setTimeout> | undefined
+  let flying: Promise<void> | null = null
+  let attempt = 0
+
+  const touched = computed(() => isTouched(form.value))
+  const unsaved = computed(() => ['waiting', 'saving', 'unsaved'].includes(draftState.value))
+  const userId = () => useSession().user?.id ?? 0
+  const body = (): DraftBody => ({ ...form.value, key: key.value })
+  const mark = (text: TicketForm) => JSON.stringify({ ...text, key: key.value })
+  const written = () => mark(form.value)
+
+  function fill(from: DraftBody | null): void {
+    const next = fromDraft(from ?? {})
+    faults.value = {}
+    ticket.value = null
+    key.value = from?.key ?? newKey()
+    kept = mark(next)
+    form.value = next
+  }
+
+  /** Begin, or go on with, the ticket of `uid`. The text in hand is kept as a draft first. */
+  async function open(uid: string): Promise<void> {
+    if (callUid.value === uid) return
+    void flush()
+    clearTimeout(quiet)
+    const mine = shelf.get(userId(), uid)
+    callUid.value = uid
+    attempt = 0
+    fill(mine?.body ?? null)
+    savedAt.value = null
+    draftState.value = mine ? 'waiting' : 'none'
+    if (mine) {
+      kept = ''
+      await flush()
+      return
+    }
+    const untouched = written()
+    const draft = await api.draft(uid).catch(() => null)
+    if (callUid.value === uid && draft && written() === untouched) {
+      fill(draft.body)
+      savedAt.value = draft.saved_at
+      draftState.value = 'saved'
+    }
+  }
+  function close(): void {
+    void flush()
+    clearTimeout(quiet)
+    callUid.value = null
+    draftState.value = 'none'
+    fill(null)
+  }
+
+  watch(form, () => changed(), { deep: true, flush: 'sync' })
+
+  function changed(): void {
+    if (!callUid.value || ticket.value || written() === kept) return
+    shelf.put(userId(), { call_uid: callUid.value, body: body(), changed_at: useClock().now })
+    if (draftState.value !== 'saving') draftState.value = 'waiting'
+    clearTimeout(quiet)
+    quiet = setTimeout(() => void flush(), QUIET_MS)
+  }
+  /** Bring the text to the server now. Never throws. */
+  function flush(): Promise<void> {
+    clearTimeout(quiet)
+    if (!callUid.value || ticket.value || submitting.value || written() === kept) return Promise.resolve()
+    flying ??= put(callUid.value, body(), written()).finally(() => {
+      flying = null
+      // Typed while the last one was on its way, or another call's form opened meanwhile.
+      if (draftState.value === 'waiting') quiet = setTimeout(() => void flush(), QUIET_MS)
+    })
+    return flying
+  }
+  async function put(uid: string, text: DraftBody, sent: string): Promise<void> {
+    const user = userId()
+    const here = () => callUid.value === uid
+    draftState.value = 'saving'
+    try {
+      const { saved_at } = await api.saveDraft(uid, text)
+      attempt = 0
+      // Only what the server now has leaves the shelf: more may have been typed meanwhile.
+      if (JSON.stringify(shelf.get(user, uid)?.body) === sent) shelf.drop(user, uid)
+      if (!here()) return
+      kept = sent
+      savedAt.value = saved_at
+      draftState.value = written() === sent ? 'saved' : 'waiting'
+    } catch {
+      if (!here()) return
+      draftState.value = 'unsaved'
+      quiet = setTimeout(() => void flush(), backOff(attempt++))
+    }
+  }
+
+  /** Fill in who is calling. Does not by itself make a draft. */
+  function chooseCitizen(citizen: Citizen | null): void {
+    const before = form.value
+    const next = {
+      ...before,
+      citizen_id: citizen?.id ?? null,
+      citizen_name: citizen?.name ?? '',
+      citizen_gender: citizen?.gender ?? '',
+      who: !before.who || before.who === before.citizen_name ? (citizen?.name ?? '') : before.who,
+    }
+    if (written() === kept) kept = mark(next)
+    form.value = next
+  }
+
+  /** Save the ticket. Throws ApiError; sentences for single fields are left in `faults`. */
+  async function submit(sentenceFor: (field: string) => string): Promise<TicketDetail | null> {
+    if (submitting.value || ticket.value || !callUid.value) return null
+    const uid = callUid.value
+    faults.value = Object.fromEntries(missing(form.value).map((name) => [name, sentenceFor(name)]))
+    if (Object.keys(faults.value).length) return null
+    clearTimeout(quiet)
+    submitting.value = true
+    try {
+      // A draft still on its way would come back to life after the ticket took its place.
+      await flying
+      const saved = await api.saveTicket(toTicket(form.value, uid), key.value)
+      shelf.drop(userId(), uid)
+      if (callUid.value === uid) {
+        ticket.value = saved
+        draftState.value = 'none'
+      }
+      return saved
+    } catch (error) {
+      if (error instanceof ApiError) faults.value = { ...error.fields }
+      throw error
+    } finally {
+      submitting.value = false
+      if (!ticket.value) changed()
+    }
+  }
+  /** One more ticket for the same call: the same caller, everything else empty. */
+  function another(): void {
+    const { citizen_id, citizen_name, citizen_gender, who } = form.value
+    fill({ citizen_id, citizen_name, citizen_gender, who })
+    draftState.value = 'none'
+    savedAt.value = null
+  }
+
+  async function loadOthers(): Promise<void> {
+    const fromServer = await api.drafts().catch(() => [])
+    const list = new Map(fromServer.map((d) => [d.call_uid, { call_uid: d.call_uid, body: d.body, at: d.saved_at }]))
+    for (const d of shelf.all(userId())) list.set(d.call_uid, { call_uid: d.call_uid, body: d.body, at: d.changed_at })
+    others.value = [...list.values()].sort((a, b) => b.at - a.at)
+  }
+  async function discard(uid: string): Promise<void> {
+    await api.dropDraft(uid)
+    shelf.drop(userId(), uid)
+    others.value = others.value.filter((draft) => draft.call_uid !== uid)
+    if (callUid.value === uid) {
+      clearTimeout(quiet)
+      fill(null)
+      draftState.value = 'none'
+    }
+  }
+
+  return {
+    callUid,
+    form,
+    key,
+    draftState,
+    savedAt,
+    submitting,
+    ticket,
+    faults,
+    others,
+    touched,
+    unsaved,
+    open,
+    close,
+    flush,
+    chooseCitizen,
+    submit,
+    another,
+    loadOthers,
+    discard,
+  }
+})

@@ -1,0 +1,48 @@
+/** What is known about the caller: fetched the moment the call is pushed, tried again until it comes. */
+import { defineStore } from 'pinia'
+import { ref } from 'vue'
+
+import { ApiError, api } from '../api'
+import { backOff } from '../rules/pushes'
+import type { Pop } from '../types'
+
+export type PopStatus = 'none' | 'loading' | 'there' | 'retrying' | 'unknown'
+
+export const usePop = defineStore('pop', () => {
+  const uid = ref<string | null>(null)
+  const pop = ref<Pop | null>(null)
+  const status = ref<PopStatus>('none')
+  let retry: ReturnType<typeof setTimeout> | undefined
+
+  function show(callUid: string): void {
+    if (uid.value === callUid && status.value !== 'unknown') return
+    clear()
+    uid.value = callUid
+    status.value = 'loading'
+    void fetchPop(callUid, 0)
+  }
+  async function fetchPop(callUid: string, attempt: number): Promise<void> {
+    try {
+      const answer = await api.pop(callUid)
+      if (uid.value !== callUid) return
+      pop.value = answer
+      status.value = 'there'
+    } catch (error) {
+      if (uid.value !== callUid) return
+      const hopeless = error instanceof ApiError && [401, 403, 404].includes(error.status) && attempt >= 2
+      status.value = hopeless ? 'unknown' : 'retrying'
+      if (!hopeless) retry = setTimeout(() => void fetchPop(callUid, attempt + 1), backOff(attempt))
+    }
+  }
+  /** Fetch again what is shown, for instance after a ticket was saved. */
+  function renew(): void {
+    if (uid.value) void fetchPop(uid.value, 0)
+  }
+  function clear(): void {
+    clearTimeout(retry)
+    uid.value = null
+    pop.value = null
+    status.value = 'none'
+  }
+  return { uid, pop, status, show, renew, clear }
+})
