@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,11 @@ from agent_desktop.labels import Names
 from agent_desktop.pages import THREADS_FOR_REQUESTS, CtiNamespace, PageNamespace, Pages
 from agent_desktop.people import People, Person
 from agent_desktop.screens import SCREEN_GONE_SECONDS, Screens
+from db import numbers
 from db.engine import open_engine, sessions
 from hotline.settings import Settings
 from ivr import prompts
 from ivr.menu import load as load_menu
-from tickets import numbers
 
 log = structlog.get_logger("desktop")
 
@@ -196,10 +197,15 @@ def _measure(app: APIFlask, desk: Desk) -> None:
 
 def _prepare(desk: Desk) -> None:
     """What the first pop must not wait for: names, the menu's words, the table of mobile numbers."""
-    menu, _problems = load_menu(MENU_FILE)
-    desk.names.steps = menu_words.steps(menu, {text.id: text.words for text in prompts.texts()})
+    desk.names.steps = _menu_steps()
     numbers.region("8613800000000")
     _read_names(desk)
+
+
+@lru_cache
+def _menu_steps() -> dict[tuple[str, str], str]:
+    menu, _problems = load_menu(MENU_FILE)
+    return menu_words.steps(menu, {text.id: text.words for text in prompts.texts()})
 
 
 def _read_names(desk: Desk) -> None:

@@ -20,9 +20,10 @@ from agent_desktop.errors import Refusal, invalid, is_database_away
 from agent_desktop.floor import now_ms
 from agent_desktop.labels import OUTCOMES
 from cti.link.replica import Fact
+from db import numbers
 from db.models import Call, Recording, User
 from recordings.listen import HEAR_EVERYTHING, visible
-from tickets import numbers, search
+from tickets import search
 
 blueprint = APIBlueprint("calls", __name__, url_prefix="/api/calls", tag="calls")
 CITY_TIME = ZoneInfo("Asia/Shanghai")

@@ -43,4 +43,4 @@ def transaction() -> AbstractContextManager[Session]:
 
 def me() -> Person:
     """Who makes this request; the guard has seen to it that somebody does."""
-    return cast(Person, current_user)
+    return cast(Person, current_user._get_current_object())

@@ -16,10 +16,11 @@ from agent_desktop.desk import me, transaction
 from agent_desktop.drafts import drop_draft
 from agent_desktop.errors import Refusal, invalid
 from agent_desktop.recordings import row_view
+from db import numbers
 from db.models import Citizen, Region, Ticket, User, now
 from recordings import listing as recordings
 from tickets import desk as tickets
-from tickets import life, numbers, search, ticket_number
+from tickets import life, search, ticket_number
 from tickets.states import state_label
 
 blueprint = APIBlueprint("tickets", __name__, url_prefix="/api/tickets", tag="tickets")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -239,13 +240,21 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(var=tmp_path, session_key="k" * 40, link_token="t" * 40, web_threads=24)
 
 
-@pytest.fixture
-def parts(settings: Settings) -> Iterator[Parts]:
-    engine = open_engine(settings.database)
+@pytest.fixture(scope="session")
+def city_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small city as an SQLite file to copy."""
+    path = tmp_path_factory.mktemp("city") / "hotline.db"
+    engine = open_engine(f"sqlite:///{path}")
     Base.metadata.create_all(engine)
     with sessions(engine).begin() as session:
         small_city(session)
     engine.dispose()
+    return path
+
+
+@pytest.fixture
+def parts(settings: Settings, city_file: Path) -> Iterator[Parts]:
+    shutil.copy(city_file, settings.var / "hotline.db")
     made = create_app(settings, clock=False)
     limiter.reset()
     yield made
