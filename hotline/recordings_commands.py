@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import OperationalError
 
 from db.engine import open_engine, sessions
 from hotline.settings import load
@@ -32,7 +33,7 @@ def check(
         int | None, typer.Option(min=0, help="Prove only so many files by checksum; default: all.")
     ] = None,
 ) -> None:
-    """Lists every answered call of a day without a good recording. Exit code 1: something is missing."""
+    """Lists every answered call of a day without a good recording. Exit code 1: something is missing; 2: no database."""
     now = datetime.now(UTC)
     today = now.astimezone(CITY_TIME).date()
     try:
@@ -46,7 +47,14 @@ def check(
     except ValueError:
         raise typer.BadParameter(f"{day!r} is no day; write it as 2026-11-21", param_hint="--day") from None
     settings = load()
-    done = rounds.check_day(sessions(open_engine(settings.database)), settings, wanted, now, sample=sample)
+    open_session = sessions(open_engine(settings.database))
+    try:
+        done = rounds.check_day(open_session, settings, wanted, now, sample=sample)
+    except OperationalError as error:
+        typer.echo(
+            f"the database cannot be read ({error.orig}): start it, or run `hotline migrate`", err=True
+        )
+        raise typer.Exit(2) from None
     if wanted < today:
         nightly.save_report(settings, done)
     show(done, Console())

@@ -196,6 +196,14 @@ def test_command_lists_gaps_and_says_so_by_its_exit_code(installed, database) ->
     assert run(recordings_commands, ["check", "--day", "today"]).exit_code == 0
 
 
+def test_command_without_a_database_says_so(installed, monkeypatch) -> None:
+    monkeypatch.setenv("HOTLINE_DATABASE_URL", f"sqlite:///{installed.var / 'empty.db'}")
+    load.cache_clear()
+    told = CliRunner().invoke(recordings_commands, ["check", "--day", "2026-11-20"])
+    assert told.exit_code == 2
+    assert "no such table" in told.output
+
+
 # --- the process ---------------------------------------------------------------------------------------
 
 
