@@ -33,7 +33,7 @@ def check(
         int | None, typer.Option(min=0, help="Prove only so many files by checksum; default: all.")
     ] = None,
 ) -> None:
-    """Lists the answered calls of a day without a good recording. Exit code 1: some are missing; 2: no database."""
+    """Lists answered calls of a day without a good recording. Exit code 1: some missing; 2: no database."""
     now = datetime.now(UTC)
     today = now.astimezone(CITY_TIME).date()
     try:
