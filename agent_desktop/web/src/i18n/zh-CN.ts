@@ -208,7 +208,7 @@ export default {
     answer: '答复内容',
     unit_id: '承办单位',
     hints: {
-      category_id: '输入文字或拼音首字母，如 zyzy',
+      category_id: '输入文字或拼音首字母查找',
       region_id: '区县 / 街道',
       title: '一句话说明诉求',
       who: '诉求人或当事人',
