@@ -28,7 +28,7 @@ def encode(samples: npt.NDArray[np.float64]) -> bytes:
     segment = np.where(magnitude >= 32, np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32) - 4, 0)
     mantissa = np.where(segment > 0, magnitude >> np.maximum(segment, 1), magnitude >> 1) & 0x0F
     code = (segment << 4) | mantissa
-    return (code ^ np.where(pcm >= 0, 0xD5, 0x55)).astype(np.uint8).tobytes()
+    return bytes((code ^ np.where(pcm >= 0, 0xD5, 0x55)).astype(np.uint8))
 
 
 def decode(data: bytes) -> npt.NDArray[np.float64]:
@@ -84,8 +84,8 @@ def share_of(hertz: float, data: bytes) -> float:
 def key_events(key: str, packets: int = 6) -> bytes:
     """One key press as RFC 4733 named events for SIPp's rtp_stream under payload type 98.
 
-    Each packet is 50 bytes, of which the first four are the event; receivers read no more. SIPp moves the time
-    stamp on with each packet instead of holding it, so there is exactly one end packet: a repeated one
+    Each packet is 50 bytes, of which the first four are the event; receivers read no more. SIPp moves the
+    time stamp on with each packet instead of holding it, so there is exactly one end packet: a repeated one
     would be a second press.
 
     Raises ValueError for anything but one of 0-9, * and #.

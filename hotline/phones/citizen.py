@@ -1,8 +1,8 @@
 """Citizens on the trunk: dial, listen, press keys, speak, hang up, one or a thousand, all by one SIPp.
 
-     dialling ──► ringing ──► talking ──► ended      end: "citizen" | "pbx"
-         │           │
-         └───────────┴──────────────────► ended      end: "cancelled" | "refused" | "lost"
+dialling ──► ringing ──► talking ──► ended      end: "citizen" | "pbx"
+    │           │
+    └───────────┴──────────────────► ended      end: "cancelled" | "refused" | "lost"
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SCENARIO = "citizen-dials-and-does-as-told.xml"
 State = Literal["dialling", "ringing", "talking", "ended"]
 End = Literal["", "citizen", "pbx", "cancelled", "refused", "lost"]
 INSIST_EVERY, INSIST_TIMES = 0.2, 40
-"""An order to hang up is repeated until the call has ended: it may meet a moment in which SIPp is between states."""
+"""An order to hang up is repeated until the call has ended: it may meet SIPp between two states."""
 
 
 @dataclass
@@ -100,7 +100,9 @@ class CitizenCall:
     def wait_for_sound(self, seconds: float, timeout: float = 10) -> bytes:
         """Return what was heard when that much sound has arrived (needs listen=True)."""
         if self._ear is None or not self._ear.wait_for(seconds, timeout):
-            raise PhoneTimeout(f"{seconds} s of sound did not arrive within {timeout} s (call {self.call_id})")
+            raise PhoneTimeout(
+                f"{seconds} s of sound did not arrive within {timeout} s (call {self.call_id})"
+            )
         return self._ear.heard
 
     def _wait(self, done: Callable[[], bool], what: str, timeout: float) -> CitizenCall:
@@ -108,7 +110,9 @@ class CitizenCall:
             self._citizens.change.wait_for(lambda: done() or self.state == "ended", timeout)
             if not done():
                 state = f"{self.state} {self.end} {self.code or ''}".strip()
-                raise PhoneTimeout(f"citizen {self.caller.number}: no {what} within {timeout} s, state: {state}")
+                raise PhoneTimeout(
+                    f"citizen {self.caller.number}: no {what} within {timeout} s, state: {state}"
+                )
         return self
 
 
@@ -191,7 +195,7 @@ class Citizens:
 
         keys           pressed after the answer: "1", "3,w2,261121000427#"
         speak          speak after the keys (needs `speech`)
-        talk           hang up so many seconds after the last key, or after the answer; None: wait to be told or for BYE
+        talk           hang up so many seconds after the last key, or after the answer; None: stay until told
         give_up_after  CANCEL when not answered after so many seconds
         listen         keep what is heard: `call.heard`
 
@@ -235,7 +239,7 @@ class Citizens:
         give_up_after: float | None = None,
         timeout: float = 600,
     ) -> Result:
-        """Make `count` calls, `rate` a second, at most `concurrency` at once, callers cycled; wait for all ends.
+        """Make `count` calls, `rate` a second, at most `concurrency` at once, callers in turn; wait for all.
 
         The beat is kept absolutely: a late call does not delay the next ones. Raises PhoneTimeout when calls
         are still up `timeout` seconds after the last one was dialled.
@@ -244,9 +248,13 @@ class Citizens:
         start = time.monotonic()
         for n in range(count):
             with self.change:
-                self.change.wait_for(lambda: not self.sipp.running, max(0.0, start + n / rate - time.monotonic()))
+                self.change.wait_for(
+                    lambda: not self.sipp.running, max(0.0, start + n / rate - time.monotonic())
+                )
                 if concurrency:
-                    self.change.wait_for(lambda: self.up(calls) < concurrency or not self.sipp.running, timeout)
+                    self.change.wait_for(
+                        lambda: self.up(calls) < concurrency or not self.sipp.running, timeout
+                    )
             calls.append(
                 self.dial(
                     number, callers[n % len(callers)],

@@ -4,8 +4,8 @@
                               ▲                  │ CANCEL, 486    │ BYE
                               └──────────────────┴────────────────┘
 
-All decisions are taken here; the scenario only obeys. The registration is refreshed every `refresh` seconds, so a
-PBX that was restarted has the phones back within that time.
+All decisions are taken here; the scenario only obeys. The registration is refreshed every `refresh` seconds,
+so a PBX that was restarted has the phones back within that time.
 """
 
 from __future__ import annotations
@@ -108,8 +108,13 @@ class Phone:
             return "ringing" if self.call.answered_at is None else "talking"
         return "idle" if self.registered else "unplugged"
 
+    @property
+    def running(self) -> bool:
+        """Whether the SIPp behind the phone runs."""
+        return self._bank.sipp.running
+
     def wait_for_registration(self, timeout: float = 30) -> None:
-        """Return after the next registration that the PBX accepts, as after its restart. Raises PhoneTimeout."""
+        """Return after the next registration that the PBX accepts (after its restart). Raises PhoneTimeout."""
         seen = self.registrations
         self._wait(lambda: self.registrations > seen and self.registered, "registration", timeout)
 
@@ -148,7 +153,7 @@ class Phone:
         return call
 
     def reject(self, timeout: float = 5) -> RungCall:
-        """Reject the ringing call with 486; returns when that is done. Raises PhoneError when nothing rings."""
+        """Reject the ringing call with 486; returns when done. Raises PhoneError when nothing rings."""
         call = self._ringing()
         self._bank.sipp.tell("REJECT", call.call_id)
         self._wait(lambda: call.end != "", "end of the rejected call", timeout)
@@ -270,10 +275,13 @@ class PhoneBank:
         """Return when all seats are registered. Raises NotRegistered with the first reason."""
         with self.change:
             self.change.wait_for(
-                lambda: bool(self._refused) or all(phone.registered for phone in self.phones.values()), timeout
+                lambda: bool(self._refused) or all(phone.registered for phone in self.phones.values()),
+                timeout,
             )
             for seat, reason in self._refused.items():
-                raise NotRegistered(f"the PBX refused seat {seat} ({reason}): is its password the one of this set-up?")
+                raise NotRegistered(
+                    f"the PBX refused seat {seat} ({reason}): is its password the one of this set-up?"
+                )
             missing = [seat for seat, phone in self.phones.items() if not phone.registered]
             if missing:
                 raise NotRegistered(f"seat {missing[0]} got no answer to its registration within {timeout} s")
@@ -443,7 +451,7 @@ class PhoneBank:
             self._answer(phone, call)
 
     def close(self) -> None:
-        """Hang up, take the registrations away, wait up to 3 s for both, end SIPp. Repeated calls do nothing."""
+        """Hang up, take the registrations away (up to 3 s each), end SIPp. Repeated calls do nothing."""
         if self.sipp.running:
             for call in list(self._by_call.values()):
                 self._end(call)
@@ -456,7 +464,8 @@ class PhoneBank:
                         self._plug(seat, 0)
                 with self.change:
                     self.change.wait_for(
-                        lambda: not any(p.registered for p in self.phones.values()) or not self.sipp.running, 3
+                        lambda: not any(p.registered for p in self.phones.values()) or not self.sipp.running,
+                        3,
                     )
         self._timers.close()
         self.sipp.close()

@@ -1,7 +1,7 @@
 """An ear: the audio of one call that is listened to, both ways, beside SIPp.
 
 SIPp 3.6.1 drops the RTP it receives and cannot say what it heard, and a PBX with `rtp_symmetric=yes` answers
-only to where audio comes from. So a call dialled with listen=True announces this socket in its SDP: it keeps what
+only to where audio comes from. So a call with listen=True announces this socket in its SDP: it keeps what
 arrives and sends silence, speech and keys itself. All other calls have their audio from SIPp.
 """
 
@@ -38,7 +38,7 @@ def alaw_payload(packet: bytes) -> bytes:
 
 
 def key_frames(key: str) -> list[bytes]:
-    """The payloads of one key press, one every 20 ms (RFC 4733): eight growing, the last sent three times as end."""
+    """The payloads of one key press, one every 20 ms (RFC 4733): eight growing, then three times the end."""
     number = KEYS.index(key)
     growing = [struct.pack("!BBH", number, 10, FRAME * n) for n in range(1, 9)]
     end = struct.pack("!BBH", number, 0x80 | 10, FRAME * 9)

@@ -34,7 +34,7 @@ from hotline.phones.errors import NobodyListens, SippDied, SippMissing
 SCENARIOS = Path(__file__).parent / "sipp"
 SIP_PORTS = range(20100, 24000)
 MEDIA_PORTS = range(24000, 32000, 800)
-"""First ports of media blocks: SIPp takes two ports a call from `-mp` upwards. Below the kernel's own range."""
+"""First ports of media blocks: SIPp takes ports from `-mp` upwards. Below the kernel's own range."""
 EAR_PORTS = range(18000, 20000, 2)
 
 
@@ -141,7 +141,9 @@ def somebody_listens(address: str, port: int, own: str = "127.0.0.1", seconds: f
 def require_listener(address: str, port: int, own: str = "127.0.0.1") -> None:
     """Raises NobodyListens when the PBX's SIP port is closed."""
     if not somebody_listens(address, port, own):
-        raise NobodyListens(f"nothing listens at {address}:{port} (SIP over UDP): start the hotline with `make run`")
+        raise NobodyListens(
+            f"nothing listens at {address}:{port} (SIP over UDP): start the hotline with `make run`"
+        )
 
 
 class _MediaBlock:
