@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,11 @@ WEB_CHECKS = (
     ("types (vue-tsc)", "type-check"),
     ("vitest", "test"),
 )
+
+PURE_TESTS = "pure tests"
+STUCK_SECONDS = 300
+"""A test that runs longer has the stacks of its threads printed."""
+LIMIT_SECONDS = 70 * 60
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ def checks() -> list[Check]:
     python = sys.executable
     scripts = npm_scripts(WEB)
     return [
+        Check(PURE_TESTS, (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit")),
         Check("types (mypy)", (python, "-m", "mypy", *TYPED)),
         *(
             Check(title, ("npm", "run", "--silent", name), WEB)
@@ -56,55 +63,83 @@ def checks() -> list[Check]:
             for title, name in WEB_CHECKS[:1]
             if name in scripts
         ),
-        Check("pure tests", (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit")),
     ]
 
 
-def run_checks(wanted: Sequence[Check]) -> bool:
+def run_checks(wanted: Sequence[Check], env: Mapping[str, str]) -> bool:
     """Run them, two at a time, and say how each went. True when all passed."""
     with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
-        return all(list(pool.map(_run, wanted)))
+        return all(list(pool.map(lambda check: _run(check, env), wanted)))
 
 
 def main(words: list[str]) -> int:
     """The checks, and with the word "all" the tests on a real Asterisk and in a browser after them."""
-    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    started = time.monotonic()
-    say("Checks")
-    passed = run_checks(checks())
-    say(f"  {'all checks passed' if passed else 'some checks failed'} ({time.monotonic() - started:.0f} s)")
-    if not passed:
-        return 1
-    return _tests() if words == ["all"] else 0
+    with own_environment() as env:
+        started = time.monotonic()
+        say("Checks")
+        passed = run_checks(checks(), env)
+        verdict = "all checks passed" if passed else "some checks failed"
+        say(f"  {verdict} ({time.monotonic() - started:.0f} s)")
+        if not passed:
+            return 1
+        return _tests(env) if words == ["all"] else 0
 
 
-def _tests() -> int:
-    """pytest on the real parts, in a state folder of its own that is removed afterwards."""
-    say("Tests on a real Asterisk, a real database and in a browser (some minutes; progress by test)")
-    tree = Path(os.environ.get("HOTLINE_VAR") or REPO / "var") / "pbx-tree"
-    own = Path(tempfile.mkdtemp(prefix="hotline-test-"))
+@contextmanager
+def own_environment() -> Iterator[dict[str, str]]:
+    """The environment of the checks: a state folder of its own, removed at the end, and none of our settings.
+
+    Whoever has a running hotline in `var/`, or its settings in the shell, can run the tests beside it.
+    """
+    tree = Path(os.environ.get("HOTLINE_VAR") or REPO / "var").absolute() / "pbx-tree"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("HOTLINE_")}
+    for name in ("HOTLINE_ASTERISK", "HOTLINE_TEST_TREE"):
+        if name in os.environ:
+            env[name] = os.environ[name]
+    # A short name: the path of a Unix socket (Asterisk's, Chromium's) has room for 108 letters.
+    own = Path(tempfile.mkdtemp(prefix="hl-"))
+    own.chmod(0o711)
     try:
         if tree.exists():
-            (own / "pbx-tree").symlink_to(tree.resolve())
-        return subprocess.run(
-            [
-                *(sys.executable, "-u", "-m", "pytest", "-v", "--durations=10"),
-                *("-p", "no:cacheprovider", "-o", "faulthandler_timeout=300"),
-                *("tests/integration", "tests/browser"),
-            ],
-            cwd=REPO,
-            env={**os.environ, "HOTLINE_VAR": str(own), "PYTHONUNBUFFERED": "1"},
-            check=False,
-        ).returncode
+            (own / "pbx-tree").symlink_to(tree)
+            env.setdefault("HOTLINE_TEST_TREE", str(tree))
+        yield {
+            **env,
+            "HOTLINE_VAR": str(own),
+            "PYTHONUNBUFFERED": "1",
+            "PATH": f"{Path(sys.executable).parent}:{env['PATH']}",
+        }
     finally:
         shutil.rmtree(own, ignore_errors=True)
 
 
-def _run(check: Check) -> bool:
+def _tests(env: Mapping[str, str]) -> int:
+    """pytest on the real parts; its own summary is the last thing printed."""
+    say("Tests on a real Asterisk, real databases and in a browser (some minutes)")
+    command = [
+        *(sys.executable, "-m", "pytest", "-v", "--durations=10"),
+        *("-p", "no:cacheprovider", "-o", f"faulthandler_timeout={STUCK_SECONDS}"),
+        f"--basetemp={env['HOTLINE_VAR']}/t",
+        *("tests/integration", "tests/browser"),
+    ]
+    process = subprocess.Popen(command, cwd=REPO, env=dict(env), stdin=subprocess.DEVNULL)
+    try:
+        return process.wait(timeout=LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        say(f"the tests were stopped after {LIMIT_SECONDS // 60} minutes: the last one named above hangs")
+        return 1
+    except KeyboardInterrupt:
+        process.wait()
+        return 130
+
+
+def _run(check: Check, env: Mapping[str, str]) -> bool:
     started = time.monotonic()
     done = subprocess.run(
         check.command,
         cwd=check.folder,
+        env=dict(env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -117,8 +152,8 @@ def _run(check: Check) -> bool:
     if done.returncode:
         say(f"  FAILED  {check.title} ({took}): {' '.join(check.command)}\n{output}\n")
         return False
-    closing = output.splitlines()[-1].strip("= ")[:100] if output and check.title in ("pure tests",) else ""
-    say(f"  ok      {check.title} ({took}){'  ' + closing if closing else ''}")
+    summary = f"  {output.splitlines()[-1].strip('= ')}" if output and check.title == PURE_TESTS else ""
+    say(f"  ok      {check.title} ({took}){summary}")
     return True
 
 

@@ -91,23 +91,32 @@ def install(packages: Sequence[str], log_folder: Path) -> None:
             "  remedy: install what these Debian packages bring by the machine's own means, then try again"
         )
     prefix = _as_root(by_hand)
-    env = {"DEBIAN_FRONTEND": "noninteractive"}
     command = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
-    if not all(_is_known(package) for package in packages):
+
+    def update() -> None:
         run_step(
             "Package lists (apt-get update)",
             [*command, "update", "-o", "DPkg::Lock::Timeout=600"],
             log_folder / "setup-apt-update.log",
             remedy="look at the network and at the sources in /etc/apt, then run it again",
-            env=env,
         )
-    run_step(
-        f"System packages: {' '.join(packages)}",
-        [*command, "install", *APT_OPTIONS, *packages],
-        log_folder / "setup-apt.log",
-        remedy=f"run it by hand to see what apt says: {by_hand}",
-        env=env,
-    )
+
+    def bring() -> None:
+        run_step(
+            f"System packages: {' '.join(packages)}",
+            [*command, "install", *APT_OPTIONS, *packages],
+            log_folder / "setup-apt.log",
+            remedy=f"run it by hand to see what apt says: {by_hand}",
+        )
+
+    if all(_is_known(package) for package in packages):
+        try:
+            bring()
+            return
+        except SetupFailed:
+            say("  the package lists may be old: fetching them")
+    update()
+    bring()
 
 
 def system_node() -> str | None:
