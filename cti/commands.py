@@ -88,7 +88,7 @@ class Commands:
         wanted = {str(name): int(penalty) for name, penalty in queues}
         unknown = [name for name in wanted if name not in self._floor().queues]
         if unknown or not wanted:
-            raise Refused("bad_target", f"agent {agent} has no queue that exists: {unknown}")
+            raise Refused("no_queue", f"agent {agent} has no queue that exists: {unknown}")
         for queue in place.queues:
             if queue not in wanted:
                 await self._ami.action("QueueRemove", Queue=queue, Interface=f"PJSIP/{seat}")

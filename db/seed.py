@@ -62,7 +62,7 @@ TO_A_PERSON = frozenset(
         "overflowed",
     }
 )
-_KEYS = {"general": "1", "complaint": "2", "enterprise": "4", "dialect": "9"}
+_KEYS = {"consultation": "1", "complaint": "2", "enterprise": "4", "dialect": "9"}
 _DIGITS = "零一二三四五六七八九"
 
 
@@ -108,7 +108,7 @@ def _users(session: Session, password_hash_of: Callable[[str], str]) -> None:
     special = city()["memberships"]
     for place in range(1, len(agents) + 1):
         user_id = session.scalars(select(User.id).where(User.login == f"agent{place:02d}")).one()
-        _join(session, user_id, "general", 0)
+        _join(session, user_id, "consultation", 0)
         for queue, penalties in special.items():
             if place in penalties:
                 _join(session, user_id, queue, penalties[place])

@@ -7,6 +7,7 @@ desktop that is slow or away costs the others nothing: its queue is dropped and 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -30,10 +31,11 @@ class DesktopLink:
         self._url, self._pbx, self._token = url, pbx, token
         self._snapshot, self._command = snapshot, command
         self._changes: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        self._client = socketio.AsyncClient(
-            reconnection=True, reconnection_delay=0.2, reconnection_delay_max=2, randomization_factor=0.2
-        )
+        # We reconnect ourselves: the library's own loop swallows a cancellation and cannot be stopped.
+        self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
+        self._away = asyncio.Event()
         self._client.on("connect", self._connected, namespace=NAMESPACE)
+        self._client.on("disconnect", self._gone, namespace=NAMESPACE)
         self._client.on("snapshot_please", self._asked, namespace=NAMESPACE)
         self._client.on("command", self._commanded, namespace=NAMESPACE)
 
@@ -58,14 +60,18 @@ class DesktopLink:
         try:
             while True:
                 await self._connect()
-                await self._client.wait()
+                await self._away.wait()
+                await self._client.disconnect()
         finally:
             sending.cancel()
-            await self._client.disconnect()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._client.disconnect()
 
     async def _connect(self) -> None:
         delay = 0.2
-        while not self._client.connected:
+        while not self.connected:
+            self._away.clear()
             try:
                 await self._client.connect(
                     self._url,
@@ -89,6 +95,10 @@ class DesktopLink:
                     await self._client.emit("floor_change", change, namespace=NAMESPACE)
             except socketio.exceptions.SocketIOError as error:
                 log.debug("push_failed", error=str(error))
+
+    async def _gone(self, *_reason: Any) -> None:
+        log.info("desktop_gone", url=self._url)
+        self._away.set()
 
     async def _connected(self) -> None:
         log.info("desktop_linked", url=self._url)

@@ -58,7 +58,7 @@ def test_the_city_is_whole(session: Session) -> None:
     assert len(leaves) >= 60
     assert all(leaf.unit_id for leaf in leaves)
     assert all(one.initials == catalogue.initials(one.name) for one in session.scalars(select(Category)))
-    general = select(func.count()).where(QueueMembership.queue == "general")
+    general = select(func.count()).where(QueueMembership.queue == "consultation")
     assert session.scalar(general) == 14
 
 

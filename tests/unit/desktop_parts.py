@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
 from argon2 import PasswordHasher
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from agent_desktop.app import Parts, create_app
-from agent_desktop.session import limiter
-from db.engine import open_engine, sessions
+from agent_desktop.app import Parts
 from db.models import (
-    Base,
     Call,
     Category,
     Citizen,
@@ -33,7 +27,6 @@ from db.models import (
     User,
     now,
 )
-from hotline.settings import Settings
 
 PASSWORD = "one of the demo passwords"
 HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
@@ -69,7 +62,7 @@ def call_fact(uid: str = "pbx1-1.1", **facts: Any) -> dict[str, Any]:
         "caller_name": '王"女士"<b>',
         "called": "12345",
         "state": "ringing",
-        "queue": "general",
+        "queue": "consultation",
         "path": [{"node": "main", "key": "1"}],
         "arrived_at": 1_000,
         "queued_at": 2_000,
@@ -201,14 +194,14 @@ def small_city(session: Session) -> None:
         [
             Seat(number="8001", label="一号席"),
             Seat(number="8002", label="二号席"),
-            Queue(name="general", label="综合诉求"),
+            Queue(name="consultation", label="综合咨询"),
             Queue(name="complaint", label="投诉举报"),
         ]
     )
     session.flush()
     session.add_all(
         [
-            QueueMembership(user_id=1, queue="general"),
+            QueueMembership(user_id=1, queue="consultation"),
             QueueMembership(user_id=1, queue="complaint", penalty=2),
         ]
     )
@@ -224,7 +217,7 @@ def past_call(uid: str, **facts: Any) -> Call:
         "pbx": "pbx1",
         "caller": MOBILE,
         "caller_raw": "13812345678",
-        "queue": "general",
+        "queue": "consultation",
         "arrived_at": now() - timedelta(hours=1),
         "agent": "agent01",
         "seat": "8001",
@@ -233,55 +226,6 @@ def past_call(uid: str, **facts: Any) -> Call:
         "wait_ms": 4_000,
     }
     return Call(**(values | facts))
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(var=tmp_path, session_key="k" * 40, link_token="t" * 40, web_threads=24)
-
-
-@pytest.fixture(scope="session")
-def city_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small city as an SQLite file to copy."""
-    path = tmp_path_factory.mktemp("city") / "hotline.db"
-    engine = open_engine(f"sqlite:///{path}")
-    Base.metadata.create_all(engine)
-    with sessions(engine).begin() as session:
-        small_city(session)
-    engine.dispose()
-    return path
-
-
-@pytest.fixture
-def parts(settings: Settings, city_file: Path) -> Iterator[Parts]:
-    shutil.copy(city_file, settings.var / "hotline.db")
-    made = create_app(settings, clock=False)
-    limiter.reset()
-    yield made
-    made.close()
-    made.desk.sessions.kw["bind"].dispose()
-
-
-@pytest.fixture
-def cti(parts: Parts) -> Cti:
-    """Connected, both seats signed out."""
-    made = Cti(parts)
-    parts.desk.floor.ask = made.ask
-    made.connect()
-    return made
-
-
-@pytest.fixture
-def open_browser(parts: Parts) -> Callable[[], Browser]:
-    return lambda: Browser(parts.app.test_client())
-
-
-@pytest.fixture
-def agent(cti: Cti, open_browser: Callable[[], Browser]) -> Browser:
-    """agent01, logged in at 8001."""
-    browser = open_browser()
-    assert browser.log_in("agent01", "8001").status_code == 200
-    return browser
 
 
 def keep_recording(parts: Parts, call: Call, seconds: float = 1.0) -> int:

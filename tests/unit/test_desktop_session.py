@@ -15,7 +15,7 @@ from agent_desktop.people import People
 from db.models import AccessLog, User
 from hotline.settings import Settings
 
-pytest_plugins = ["desktop_parts"]
+pytest_plugins = ["desktop_fixtures"]
 Open = Callable[[], Browser]
 
 
@@ -28,7 +28,12 @@ def test_an_agent_takes_a_seat_with_the_queues_served(cti: Cti, open_browser: Op
     answer = open_browser().log_in("agent01", "8001")
     assert (answer.status_code, answer.json["seat"], answer.json["user"]["role"]) == (200, "8001", "agent")
     assert cti.commands == [
-        {"name": "sign_in", "seat": "8001", "agent": "agent01", "queues": [["complaint", 2], ["general", 0]]}
+        {
+            "name": "sign_in",
+            "seat": "8001",
+            "agent": "agent01",
+            "queues": [["complaint", 2], ["consultation", 0]],
+        }
     ]
     assert accesses(parts) == ["log_in"]
 

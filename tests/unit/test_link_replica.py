@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cti.link.replica import Replica
 
-SEATS, CALLS, QUEUES = ["8001", "8002", "8003"], ["pbx1-1.1", "pbx1-1.2"], ["general", "complaint"]
+SEATS, CALLS, QUEUES = ["8001", "8002", "8003"], ["pbx1-1.1", "pbx1-1.2"], ["consultation", "complaint"]
 
 
 def snapshot(seq: int = 10, epoch: str = "e1", **parts: Any) -> dict[str, Any]:

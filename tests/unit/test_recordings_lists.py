@@ -70,7 +70,7 @@ def call(n: int, **fields: object) -> Call:
         "uid": f"pbx1-1.{n}",
         "pbx": "pbx1",
         "caller": f"861381234{n:04d}",
-        "queue": "general",
+        "queue": "consultation",
         "arrived_at": NOON + timedelta(minutes=n),
         "answered_at": NOON + timedelta(minutes=n),
         "talk_ms": 4000,
@@ -90,7 +90,7 @@ def listed(database: sessionmaker[Session]) -> sessionmaker[Session]:
         session.add(
             User(id=1, login="agent01", name="张敏", work_number="1001", role="agent", password_hash="")
         )
-        session.add(Queue(name="general", label="综合诉求"))
+        session.add(Queue(name="consultation", label="综合咨询"))
         for n in range(6):
             session.add(call(n))
             session.flush()
@@ -159,7 +159,7 @@ def test_row_has_what_the_screen_shows(listed) -> None:
         assert (page.total, page.page_size) == (6, 20)
         assert (gap.state_label, gap.listenable) == ("缺失", False)
         assert (kept.state_label, kept.listenable, kept.agent_name) == ("正常", True, "张敏")
-        assert (kept.queue_label, kept.caller) == ("综合诉求", "8613812340004")
+        assert (kept.queue_label, kept.caller) == ("综合咨询", "8613812340004")
         assert rows_of_calls(session, Listener("inspector", "x"), ["pbx1-1.4", "pbx1-9.9"]) == [kept]
         assert rows_of_calls(session, Listener("agent", "agent01"), ["pbx1-1.3"]) == []
 

@@ -1,0 +1,119 @@
+"""Every endpoint for every role: nobody gets in who is not in the table, and the table leaves nothing out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from desktop_parts import PEOPLE, Browser, Cti, keep_recording, past_call
+
+from agent_desktop.access import ALLOWED, PUBLIC
+from agent_desktop.app import Parts
+
+pytest_plugins = ["desktop_fixtures"]
+
+REQUESTS: dict[str, tuple[str, str, object]] = {
+    "openapi.spec": ("GET", "/api/openapi.json", None),
+    "catalogue.health": ("GET", "/api/health", None),
+    "session.show": ("GET", "/api/session", None),
+    "session.log_in": ("POST", "/api/session", {"login": "agent01", "password": "x"}),
+    "session.seats": ("GET", "/api/seats", None),
+    "seat.show": ("GET", "/api/seat", None),
+    "seat.ready": ("POST", "/api/seat/ready", {}),
+    "seat.not_ready": ("POST", "/api/seat/not-ready", {"reason": "break"}),
+    "seat.finish_after_call": ("POST", "/api/seat/finish-after-call", {}),
+    "seat.hang_up": ("POST", "/api/seat/hang-up", {}),
+    "seat.transfer": ("POST", "/api/seat/transfer", {"kind": "queue", "target": "consultation"}),
+    "calls.pop": ("GET", "/api/calls/pbx1-5.5/pop", None),
+    "calls.listing": ("GET", "/api/calls", None),
+    "calls.reveal_number": ("POST", "/api/calls/pbx1-5.5/reveal-number", {"reason": "回拨市民"}),
+    "drafts.keep": ("PUT", "/api/calls/pbx1-5.5/draft", {"body": {"title": "停水"}}),
+    "drafts.show": ("GET", "/api/calls/pbx1-5.5/draft", None),
+    "drafts.listing": ("GET", "/api/drafts", None),
+    "drafts.drop": ("DELETE", "/api/calls/pbx1-5.5/draft", None),
+    "tickets.create": (
+        "POST",
+        "/api/tickets",
+        {"request_type": "help", "category_id": 1, "title": "停水", "what": "没水"},
+    ),
+    "tickets.listing": ("GET", "/api/tickets", None),
+    "tickets.show": ("GET", "/api/tickets/{ticket}", None),
+    "tickets.act": ("POST", "/api/tickets/{ticket}/remark", {"note": "已联系"}),
+    "tickets.reveal_number": ("POST", "/api/tickets/{ticket}/reveal-number", {"reason": "回拨市民"}),
+    "recordings.listing": ("GET", "/api/recordings", None),
+    "recordings.audio": ("GET", "/api/recordings/1/audio", None),
+    "recordings.peaks": ("GET", "/api/recordings/1/peaks", None),
+    "catalogue.show": ("GET", "/api/catalogue", None),
+    "session.log_out": ("DELETE", "/api/session", None),
+}
+"""In an order in which each request finds what it needs."""
+
+
+def test_every_endpoint_is_in_the_table_and_in_this_test(parts: Parts) -> None:
+    rules = {rule.endpoint for rule in parts.app.url_map.iter_rules() if rule.rule.startswith("/api/")}
+    assert rules - {"web.no_such_api"} == set(ALLOWED) == set(REQUESTS)
+
+
+def ticket_of_agent01(parts: Parts, cti: Cti) -> str:
+    """A ticket written by agent01 in a recorded call; the writer has left again."""
+    keep_recording(parts, past_call("pbx1-5.5"))
+    writer = Browser(parts.app.test_client())
+    writer.log_in("agent01", "8001")
+    made = writer.post(
+        "/api/tickets",
+        {
+            "call_uid": "pbx1-5.5",
+            "request_type": "help",
+            "category_id": 1,
+            "title": "停水",
+            "what": "没水",
+        },
+    )
+    assert made.status_code == 201, made.json
+    writer.send("DELETE", "/api/session")
+    return str(made.json["number"])
+
+
+@pytest.mark.parametrize("login", [*PEOPLE, None])
+def test_each_role_gets_exactly_what_the_table_says(
+    login: str | None, parts: Parts, cti: Cti, open_browser: Callable[[], Browser]
+) -> None:
+    number = ticket_of_agent01(parts, cti)
+    browser = open_browser()
+    role = PEOPLE.get(login or "")
+    if login:
+        seat = {"agent01": "8001", "agent02": "8002"}.get(login)
+        assert browser.log_in(login, seat).status_code == 200
+    not_own = {
+        "calls.pop": 404,
+        "calls.reveal_number": 404,
+        "tickets.reveal_number": 403,
+        "recordings.audio": 403,
+        "recordings.peaks": 403,
+    }
+    for endpoint, (method, path, body) in REQUESTS.items():
+        answer = browser.send(method, path.format(ticket=number), body)
+        expected = {200, 201, 202, 204}
+        if endpoint == "session.log_in" or (ALLOWED[endpoint] is not PUBLIC and role is None):
+            expected = {401}
+        elif ALLOWED[endpoint] is not PUBLIC and role not in ALLOWED[endpoint]:
+            expected = {403}
+        elif login == "agent02" and endpoint in not_own:
+            expected = {not_own[endpoint]}
+        assert answer.status_code in expected, (endpoint, role, answer.status_code, answer.text[:200])
+
+
+def test_unknown_paths_below_api_are_json(agent: Browser) -> None:
+    for method in ("GET", "POST", "DELETE"):
+        answer = agent.send(method, "/api/nothing/here")
+        assert (answer.status_code, answer.json["error"]) == (404, "not_found")
+
+
+def test_an_endpoint_outside_the_table_is_closed(parts: Parts, agent: Browser) -> None:
+    del parts  # the application is the agent's
+    ALLOWED_WITHOUT = dict(ALLOWED)
+    try:
+        del ALLOWED["calls.listing"]
+        assert agent.get("/api/calls").status_code == 403
+    finally:
+        ALLOWED.update(ALLOWED_WITHOUT)
