@@ -38,7 +38,6 @@ class CitizenCall:
     caller: Caller
     plan: tuple[Step, ...]
     _citizens: Citizens
-    _ear: Ear | None = None
     state: State = "dialling"
     end: End = ""
     code: int = 0
@@ -48,7 +47,7 @@ class CitizenCall:
     ringing_at: float | None = None
     answered_at: float | None = None
     ended_at: float | None = None
-    hang_up_asked: bool = False
+    _ear: Ear | None = None
 
     @property
     def answered(self) -> bool:
@@ -305,7 +304,6 @@ class Citizens:
     def _hang_up(self, call: CitizenCall, times: int = INSIST_TIMES) -> None:
         if call.state == "ended" or times == 0:
             return
-        call.hang_up_asked = True
         try:
             self.sipp.tell("HANGUP", call.call_id)
         except (SippDied, OSError):

@@ -29,6 +29,8 @@ from hotline.settings import Settings, load
 
 console = Console(highlight=False)
 DEMO_NUMBERS = ("13812345678", "13987654321", "057187654321", "18612340000")
+LIFE = 12 * 3600
+"""Seconds after which a telephone ends whatever happens: a shift and a bit."""
 SHOWN = 12
 """Calls shown one a line; further ones are only counted."""
 
@@ -65,7 +67,7 @@ def call(
     with said_in_one_line(), interruptible():
         speech = spoken(say or next(iter(sentences())))
         with (
-            Citizens(_pbx(settings), own_address=settings.trunk_match, speech=speech) as citizens,
+            Citizens(_pbx(settings), own_address=settings.trunk_match, speech=speech, life=LIFE) as citizens,
             Live(get_renderable=lambda: _call_table(citizens), console=console, refresh_per_second=4),
         ):
             result = citizens.dial_many(
@@ -80,6 +82,8 @@ def call(
                 give_up_after=give_up,
                 timeout=3600,
             )
+        if not console.is_terminal:
+            console.print()
         console.print(summary(result))
         if result.failed:
             raise typer.Exit(1)
@@ -117,6 +121,7 @@ def phone(
             talk=talk,
             speech=speech,
             on_change=tell,
+            life=LIFE,
         ) as this:
             hint = "Enter answers and hangs up, " if ask else ""
             console.print(f"Seat {seat} is registered. {hint}Ctrl-C unplugs it.")
@@ -158,12 +163,13 @@ def _answer_or_hang_up(this: Phone) -> None:
 def phone_words(this: Phone, event: str, number: int, ask: bool) -> str:
     """What an event of a desk phone means, in a sentence for the terminal; '' for what need not be said."""
     last = this.calls[-1] if this.calls else None
-    who = escape(f"{last.caller_name} {last.caller_number}".strip()) if last else ""
+    withheld = last is None or last.caller_number in ("", "anonymous")
+    who = (
+        "number withheld" if last is None or withheld else f"{last.caller_name} {last.caller_number}".strip()
+    )
     match event:
         case "INVITED":
-            return f"[bold yellow]Call {number} rings[/]: {who or 'number withheld'}" + (
-                " — Enter answers" if ask else ""
-            )
+            return f"[bold yellow]Call {number} rings[/]: {escape(who)}" + (" — Enter answers" if ask else "")
         case "ANSWERED":
             return "[bold green]Talking[/]" + (" — Enter hangs up" if ask else "")
         case "CANCELLED":
@@ -175,7 +181,7 @@ def phone_words(this: Phone, event: str, number: int, ask: bool) -> str:
             return f"{by} hung up after {last.talk_seconds:.0f} s."
         case "LOST":
             return "[red]The call was lost: the PBX no longer answers.[/]"
-        case "FORBIDDEN":
+        case "FORBIDDEN" if this.registrations:
             return "[red]The PBX refused the registration.[/]"
         case "UNHEARD":
             return "[red]The PBX does not answer; trying again.[/]"

@@ -114,7 +114,7 @@ class Phone:
         return self._bank.sipp.running
 
     def wait_for_registration(self, timeout: float = 30) -> None:
-        """Return after the next registration that the PBX accepts (after its restart). Raises PhoneTimeout."""
+        """Return after the next registration that the PBX accepts. Raises PhoneTimeout."""
         seen = self.registrations
         self._wait(lambda: self.registrations > seen and self.registered, "registration", timeout)
 
