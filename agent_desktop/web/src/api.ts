@@ -47,7 +47,9 @@ type Body = Record<string, unknown>
 type Query = Record<string, string | number | boolean | null | undefined>
 
 export function withQuery(path: string, query: Query): string {
-  const pairs = Object.entries(query).filter(([, value]) => value !== '' && value !== null && value !== undefined)
+  const pairs = Object.entries(query).filter(
+    ([, value]) => value !== '' && value !== null && value !== undefined,
+  )
   return pairs.length ? `${path}?${new URLSearchParams(pairs.map(([k, v]) => [k, String(v)]))}` : path
 }
 
@@ -69,10 +71,20 @@ async function send(method: string, path: string, body?: Body, headers: Record<s
 
 async function toError(response: Response): Promise<ApiError> {
   const said = await response.json().catch(() => ({}))
-  return new ApiError(response.status, said.error ?? `http_${response.status}`, said.message ?? '', said.fields)
+  return new ApiError(
+    response.status,
+    said.error ?? `http_${response.status}`,
+    said.message ?? '',
+    said.fields,
+  )
 }
 
-async function request<T>(method: string, path: string, body?: Body, headers?: Record<string, string>): Promise<T> {
+async function request<T>(
+  method: string,
+  path: string,
+  body?: Body,
+  headers?: Record<string, string>,
+): Promise<T> {
   let response = await send(method, path, body, headers)
   if (!response.ok) {
     let error = await toError(response)

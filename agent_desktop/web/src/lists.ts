@@ -8,7 +8,10 @@ import type { Page } from './types'
 
 type Filters = Record<string, string>
 
-export function useList<Row>(empty: Filters, fetchPage: (query: Record<string, string | number>) => Promise<Page<Row>>) {
+export function useList<Row>(
+  empty: Filters,
+  fetchPage: (query: Record<string, string | number>) => Promise<Page<Row>>,
+) {
   const route = useRoute()
   const router = useRouter()
   const { t } = useI18n()

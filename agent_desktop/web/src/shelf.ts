@@ -40,6 +40,8 @@ export const shelf = {
     if (!from) return []
     const names = Array.from({ length: from.length }, (_, i) => from.key(i) ?? '')
     const start = name(userId, '')
-    return names.flatMap((key) => (key.startsWith(start) ? (this.get(userId, key.slice(start.length)) ?? []) : []))
+    return names.flatMap((key) =>
+      key.startsWith(start) ? (this.get(userId, key.slice(start.length)) ?? []) : [],
+    )
   },
 }

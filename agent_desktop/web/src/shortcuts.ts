@@ -23,11 +23,16 @@ export const KEYS = {
 export type Shortcut = keyof typeof KEYS
 
 /** "Ctrl+Enter" for the event of that key press. */
-export function spelled(event: Pick<KeyboardEvent, 'key' | 'code' | 'ctrlKey' | 'metaKey' | 'altKey'>): string {
+export function spelled(
+  event: Pick<KeyboardEvent, 'key' | 'code' | 'ctrlKey' | 'metaKey' | 'altKey'>,
+): string {
   const digit = /^Digit(\d)$/.exec(event.code)?.[1]
-  const plain = event.code === 'Space' ? 'Space' : event.key.length === 1 ? event.key.toUpperCase() : event.key
+  const plain =
+    event.code === 'Space' ? 'Space' : event.key.length === 1 ? event.key.toUpperCase() : event.key
   const name = digit ?? plain
-  return [event.ctrlKey || event.metaKey ? 'Ctrl' : '', event.altKey ? 'Alt' : '', name].filter(Boolean).join('+')
+  return [event.ctrlKey || event.metaKey ? 'Ctrl' : '', event.altKey ? 'Alt' : '', name]
+    .filter(Boolean)
+    .join('+')
 }
 
 export function useShortcuts(actions: Partial<Record<Shortcut, () => unknown>>): void {

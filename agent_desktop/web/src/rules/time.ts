@@ -9,7 +9,12 @@ const clockFormat = new Intl.DateTimeFormat('zh-CN', {
   second: '2-digit',
   hourCycle: 'h23',
 })
-const dayFormat = new Intl.DateTimeFormat('en-CA', { timeZone: ZONE, year: 'numeric', month: '2-digit', day: '2-digit' })
+const dayFormat = new Intl.DateTimeFormat('en-CA', {
+  timeZone: ZONE,
+  year: 'numeric',
+  month: '2-digit',
+  day: '2-digit',
+})
 
 const two = (n: number) => String(n).padStart(2, '0')
 
@@ -26,7 +31,9 @@ export function day(ms: number): string {
 /** "11-21 14:03:09", or the clock alone when it is the same day as `now`. */
 export function moment(ms: number | null | undefined, now: number): string {
   if (ms == null) return ''
-  return day(ms) === day(now) ? clock(ms) : `${day(ms).slice(day(ms).slice(0, 4) === day(now).slice(0, 4) ? 5 : 0)} ${clock(ms).slice(0, 5)}`
+  return day(ms) === day(now)
+    ? clock(ms)
+    : `${day(ms).slice(day(ms).slice(0, 4) === day(now).slice(0, 4) ? 5 : 0)} ${clock(ms).slice(0, 5)}`
 }
 
 /** A running length: "0:07", "12:40", "1:02:03". Never negative. */

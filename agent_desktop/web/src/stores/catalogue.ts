@@ -19,7 +19,9 @@ const EMPTY: Catalogue = {
 
 /** A leaf with an empty list of children would be shown as a branch. */
 function trim(nodes: TreeNode[]): TreeNode[] {
-  return nodes.map(({ children, ...node }) => (children?.length ? { ...node, children: trim(children) } : node))
+  return nodes.map(({ children, ...node }) =>
+    children?.length ? { ...node, children: trim(children) } : node,
+  )
 }
 
 export const useCatalogue = defineStore('catalogue', () => {

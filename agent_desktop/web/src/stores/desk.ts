@@ -38,7 +38,8 @@ export const useDesk = defineStore('desk', () => {
     }
     endedAt.value = null
     answeredAt.value = call.answered_at
-    const writingAnother = form.callUid !== null && form.callUid !== call.uid && (form.touched || form.unsaved)
+    const writingAnother =
+      form.callUid !== null && form.callUid !== call.uid && (form.touched || form.unsaved)
     if (call.state !== 'ringing' || !writingAnother) void form.open(call.uid)
   }
   function leave(now: number): void {

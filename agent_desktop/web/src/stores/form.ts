@@ -180,8 +180,11 @@ export const useForm = defineStore('form', () => {
 
   async function loadOthers(): Promise<void> {
     const fromServer = await api.drafts().catch(() => [])
-    const list = new Map(fromServer.map((d) => [d.call_uid, { call_uid: d.call_uid, body: d.body, at: d.saved_at }]))
-    for (const d of shelf.all(userId())) list.set(d.call_uid, { call_uid: d.call_uid, body: d.body, at: d.changed_at })
+    const list = new Map(
+      fromServer.map((d) => [d.call_uid, { call_uid: d.call_uid, body: d.body, at: d.saved_at }]),
+    )
+    for (const d of shelf.all(userId()))
+      list.set(d.call_uid, { call_uid: d.call_uid, body: d.body, at: d.changed_at })
     others.value = [...list.values()].sort((a, b) => b.at - a.at)
   }
   async function discard(uid: string): Promise<void> {

@@ -11,14 +11,7 @@ import type { CallView, PushedCall, Seat, SeatPicture, SeatPush, SnapshotPush, T
 
 /** One word for the chip: what matters most of presence, activity and reachability. */
 export type SeatWord =
-  | 'signed_out'
-  | 'ready'
-  | 'not_ready'
-  | 'after_call'
-  | 'ringing'
-  | 'talking'
-  | 'holding'
-  | 'unreachable'
+  'signed_out' | 'ready' | 'not_ready' | 'after_call' | 'ringing' | 'talking' | 'holding' | 'unreachable'
 
 export function seatWord(seat: Seat | null): SeatWord {
   if (!seat || seat.presence === 'signed_out') return 'signed_out'

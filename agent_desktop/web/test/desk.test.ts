@@ -1,0 +1,78 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+
+import { useDesk } from '../src/stores/desk'
+import { useForm } from '../src/stores/form'
+import { usePop } from '../src/stores/pop'
+import { useSeat } from '../src/stores/seat'
+import { aCall, answer, newBrowser, newPage, offline } from './setting'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  newBrowser()
+  answer('draft').mockResolvedValue(null)
+  answer('saveDraft').mockResolvedValue({ saved_at: 1 })
+  answer('pop').mockImplementation(async (uid: string) => ({ uid }))
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+const ringing = (uid = 'pbx1-1.1') => aCall({ uid })
+const talking = (uid = 'pbx1-1.1') => aCall({ uid, state: 'talking', answered_at: 4_000 })
+
+describe('the desk', () => {
+  it('shows pop and form of a ringing call', async () => {
+    useDesk().follow(ringing(), 0)
+    await vi.runAllTimersAsync()
+    expect(usePop().pop?.uid).toBe('pbx1-1.1')
+    expect(useForm().callUid).toBe('pbx1-1.1')
+  })
+
+  it('is clean again when the ring was not answered', () => {
+    useDesk().follow(ringing(), 0)
+    useDesk().follow(null, 1)
+    expect([usePop().uid, useForm().callUid, useDesk().uid]).toEqual([null, null, null])
+  })
+
+  it('keeps pop and form after the call until the agent is ready', () => {
+    const desk = useDesk()
+    desk.follow(talking(), 0)
+    desk.follow(null, 9)
+    expect(desk.uid).toBe('pbx1-1.1')
+    expect(usePop().uid).toBe('pbx1-1.1')
+    desk.tidy()
+    expect(desk.uid).toBeNull()
+  })
+
+  it('does not take a half-written ticket away for a ring, only for an answered call', async () => {
+    const desk = useDesk()
+    desk.follow(talking(), 0)
+    useForm().form.what = '油烟直排'
+    desk.follow(null, 9)
+    desk.tidy()
+    desk.follow(ringing('pbx1-2.2'), 10)
+    expect(useForm().callUid).toBe('pbx1-1.1')
+    expect(usePop().uid).toBe('pbx1-2.2')
+    desk.follow(talking('pbx1-2.2'), 11)
+    expect(useForm().callUid).toBe('pbx1-2.2')
+  })
+
+  it('after a reload in after-call work shows the same call', () => {
+    useDesk().follow(talking(), 0)
+    newPage()
+    useSeat().call = null
+    useDesk().restore()
+    expect(useForm().callUid).toBe('pbx1-1.1')
+  })
+})
+
+it('the pop is asked for until the server answers', async () => {
+  const get = answer('pop').mockRejectedValue(offline())
+  usePop().show('pbx1-1.1')
+  await vi.advanceTimersByTimeAsync(3_000)
+  expect(usePop().status).toBe('retrying')
+  get.mockResolvedValue({ uid: 'pbx1-1.1' })
+  await vi.advanceTimersByTimeAsync(8_000)
+  expect(usePop().status).toBe('there')
+})
