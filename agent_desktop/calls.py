@@ -115,7 +115,7 @@ def reveal_number(uid: str, form: dict[str, Any]) -> dict[str, Any]:
             raise Refusal("not_found")
         number = number_of_call(db, uid)
         note_access(db, "reveal_number", f"call {uid}", form["reason"])
-    return {"number": numbers.display(number)}
+    return {"number": numbers.display(number).replace(" ", "")}
 
 
 def call_view(call: Fact) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def reveal_number(number: str, form: dict[str, Any]) -> dict[str, Any]:
         if not may_reveal_ticket_number(db, me(), ticket):
             raise Refusal("forbidden", "只能查看本人受理工单的联系号码。")
         note_access(db, "reveal_number", f"ticket {number}", form["reason"])
-        return {"number": numbers.display(ticket.contact_number)}
+        return {"number": numbers.display(ticket.contact_number).replace(" ", "")}
 
 
 def _contact_number(db: Session, uid: str | None) -> str:

@@ -9,7 +9,7 @@ from desktop_parts import Browser, Cti
 from agent_desktop.app import Parts, watch_screens
 from agent_desktop.screens import Screens
 
-pytest_plugins = ["desktop_parts"]
+pytest_plugins = ["desktop_fixtures"]
 
 
 def test_only_the_last_page_counts() -> None:
