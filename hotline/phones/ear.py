@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from hotline.phones.alaw import KEYS, SILENCE
 from hotline.phones.plan import ORDERS
-from hotline.phones.sipp_process import EAR_PORTS, free_port
+from hotline.phones.sipp_process import EAR_PORTS, bound_socket
 
 LIMIT = 8000 * 600
 """Ten minutes are kept."""
@@ -51,9 +51,8 @@ class Ear:
     def __init__(
         self, address: str, speech: bytes | None = None, on_key: Callable[[str], None] | None = None
     ) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.port = free_port(address, EAR_PORTS)
-        self._socket.bind((address, self.port))
+        self._socket = bound_socket(address, EAR_PORTS)
+        self.port: int = self._socket.getsockname()[1]
         self._remote: tuple[str, int] | None = None
         self._speech = speech or SILENCE * FRAME
         self._speaking = False

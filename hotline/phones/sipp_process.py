@@ -33,8 +33,11 @@ from hotline.phones.errors import NobodyListens, SippDied, SippMissing
 
 SCENARIOS = Path(__file__).parent / "sipp"
 SIP_PORTS = range(20100, 24000)
-MEDIA_PORTS = range(24000, 32000, 800)
-"""First ports of media blocks: SIPp takes ports from `-mp` upwards. Below the kernel's own range."""
+MEDIA_PORTS = range(24000, 31990, 4)
+"""SIPp 3.6.1 has one socket for the audio of all its calls, at `-mp`, and one for video at `-mp` + 2."""
+CONTROL_PORTS = range(16000, 18000)
+STARTS = 5
+"""Another process may take a port between our look and SIPp's; then SIPp ends and is started again."""
 EAR_PORTS = range(18000, 20000, 2)
 
 
@@ -100,25 +103,27 @@ def find_sipp() -> str:
     return found
 
 
-def is_free(address: str, port: int) -> bool:
-    """Whether a UDP port can be bound."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+def bound_socket(address: str, ports: range) -> socket.socket:
+    """A UDP socket bound to a free port of the range. Raises OSError when none is free."""
+    for port in random.sample(ports, len(ports)):
+        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            probe.bind((address, port))
+            bound.bind((address, port))
         except OSError:
-            return False
-    return True
+            bound.close()
+        else:
+            return bound
+    raise OSError(f"no free UDP port in {ports.start}-{ports.stop} on {address}")
 
 
 def free_port(address: str, ports: range) -> int:
-    """A free UDP port of the range, tried in random order so that processes started together differ.
+    """A UDP port of the range that is free now, in random order so that processes started together differ.
 
     Raises OSError when none is free.
     """
-    for port in random.sample(ports, len(ports)):
-        if is_free(address, port):
-            return port
-    raise OSError(f"no free UDP port in {ports.start}-{ports.stop} on {address}")
+    with bound_socket(address, ports) as found:
+        port: int = found.getsockname()[1]
+    return port
 
 
 def somebody_listens(address: str, port: int, own: str = "127.0.0.1", seconds: float = 2.0) -> bool:
@@ -146,45 +151,6 @@ def require_listener(address: str, port: int, own: str = "127.0.0.1") -> None:
         )
 
 
-class _MediaBlock:
-    """A block of 800 media ports held by a lock file, so that processes do not collide."""
-
-    def __init__(self) -> None:
-        folder = Path(tempfile.gettempdir())
-        for first in random.sample(MEDIA_PORTS, len(MEDIA_PORTS)):
-            path = folder / f"hotline-media-{os.getuid()}-{first}.lock"
-            try:
-                handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            except FileExistsError:
-                if not _abandoned(path):
-                    continue
-                with contextlib.suppress(FileNotFoundError):
-                    path.unlink()
-                try:
-                    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-                except FileExistsError:
-                    continue
-            os.write(handle, str(os.getpid()).encode())
-            os.close(handle)
-            self.first, self._path = first, path
-            return
-        raise OSError("all media port blocks are taken: too many telephones at once")
-
-    def free(self) -> None:
-        self._path.unlink(missing_ok=True)
-
-
-def _abandoned(lock: Path) -> bool:
-    """Whether the process that wrote the lock is gone."""
-    try:
-        os.kill(int(lock.read_text() or "0") or os.getpid(), 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, ValueError):
-        return False
-    return False
-
-
 class Sipp:
     """One running SIPp; `on_event` is called in the reading thread for each event, in order.
 
@@ -209,28 +175,33 @@ class Sipp:
         self._closing = False
         self._errors: list[str] = []
         self._folder = Path(tempfile.mkdtemp(prefix="hotline-sipp-"))
-        self._media: _MediaBlock | None = None
         self._control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            self._media = _MediaBlock()
             alaw.write_sounds(self._folder, speech)
             self._control.bind((own_address, 0))
-            self.address = (own_address, port or free_port(own_address, SIP_PORTS))
-            self._start(program, scenario, pbx, life)
+            for start in range(1, STARTS + 1):
+                self.address = (own_address, port or free_port(own_address, SIP_PORTS))
+                try:
+                    self._start(program, scenario, pbx, life)
+                    break
+                except SippDied:
+                    if start == STARTS:
+                        raise
         except BaseException:
             self._control.close()
             self._clear_up()
             raise
 
     def _start(self, program: str, scenario: str, pbx: tuple[str, int], life: int) -> None:
-        assert self._media is not None
         log_out, log_in = os.pipe()
         err_out, err_in = os.pipe()
         own, port = self.address
         remote = f"{pbx[0]}:{pbx[1]}"
         arguments = [
             program, remote, "-sf", str(SCENARIOS / scenario),
-            "-i", own, "-p", str(port), "-bind_local", "-mi", own, "-mp", str(self._media.first),
+            "-i", own, "-p", str(port), "-bind_local",
+            "-mi", own, "-mp", str(free_port("0.0.0.0", MEDIA_PORTS)),
+            "-ci", "127.0.0.1", "-cp", str(free_port("127.0.0.1", CONTROL_PORTS)),
             "-trace_logs", "-log_file", f"/dev/fd/{log_in}",
             "-trace_err", "-error_file", f"/dev/fd/{err_in}",
             "-default_behaviors", "all,-abortunexp", "-nostdin", "-skip_rlimit",
@@ -259,7 +230,7 @@ class Sipp:
         ]
         for reader in self._readers:
             reader.start()
-        self._await_port()
+        self._await_answer()
 
     @property
     def pid(self) -> int:
@@ -284,20 +255,24 @@ class Sipp:
             raise SippDied("the SIPp process has ended")
         self._control.sendto(order(method, call_id, self._control.getsockname(), headers or {}), self.address)
 
-    def _await_port(self) -> None:
-        """Return when SIPp has bound its port. It takes 10-50 ms; a bind error ends the process."""
+    def _await_answer(self) -> None:
+        """Return when SIPp answers an OPTIONS of ours: then its ports are bound and its scenario is read."""
         until = time.monotonic() + 10
-        pause = threading.Event()
-        while is_free(*self.address):
+        self._control.settimeout(0.03)
+        while True:
+            asked = order("OPTIONS", uuid.uuid4().hex, self._control.getsockname(), {})
+            with contextlib.suppress(OSError):
+                self._control.sendto(asked, self.address)
+                if self._control.recv(4096).startswith(b"SIP/2.0 200"):
+                    return
             if not self.running:
                 for reader in self._readers:
                     reader.join(2)
                 reason = " ".join(self._errors) or "no reason given"
                 raise SippDied(f"SIPp ended at once with status {self._process.returncode}: {reason}")
             if time.monotonic() > until:
-                self.kill()
-                raise SippDied("SIPp did not open its port within 10 s")
-            pause.wait(0.01)
+                self._end_process()
+                raise SippDied("SIPp did not answer within 10 s of its start")
 
     def _read(self, descriptor: int, parse: Callable[[str, float], Event | None], tell_end: bool) -> None:
         with os.fdopen(descriptor, encoding="utf-8", errors="surrogateescape", newline="\n") as pipe:
@@ -313,10 +288,18 @@ class Sipp:
     def kill(self) -> None:
         """End the process at once, as a pulled plug would: nothing is said to the PBX."""
         self._closing = True
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._forget()
+        self._end_process()
+        for reader in self._readers:
+            if reader is not threading.current_thread():
+                reader.join(5)
+        self._control.close()
+        self._clear_up()
+
+    def _end_process(self) -> None:
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
     def close(self) -> None:
         """End the process; repeated calls do nothing. Calls must have been ended by orders before."""
@@ -324,17 +307,8 @@ class Sipp:
             return
         self.kill()
 
-    def _forget(self) -> None:
-        for reader in self._readers:
-            if reader is not threading.current_thread():
-                reader.join(5)
-        self._control.close()
-        self._clear_up()
-
     def _clear_up(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
-        if self._media is not None:
-            self._media.free()
 
     def __enter__(self) -> Sipp:
         return self
