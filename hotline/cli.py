@@ -113,5 +113,19 @@ for _name, (_place, _about) in ELSEWHERE.items():
     _command_elsewhere(bench if _name.startswith("bench ") else app, _name, _place, _about)
 
 
+def main() -> None:
+    """Entry point: a wrong setting is said in one line instead of a traceback."""
+    try:
+        app()
+    except ValueError as error:
+        wrong = getattr(error, "errors", None)  # pydantic's ValidationError, which is slow to import
+        if wrong is None:
+            raise
+        for one in wrong():
+            name = "_".join(map(str, one["loc"])).upper()
+            typer.echo(f"setting HOTLINE_{name} is {one['input']!r}: {one['msg']}", err=True)
+        raise SystemExit(1) from None
+
+
 if __name__ == "__main__":
-    app()
+    main()

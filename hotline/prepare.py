@@ -28,9 +28,8 @@ class PrepareFailed(Exception):
 
 
 def prepare(say: Callable[[str], None]) -> Settings:
-    """Make what is missing and return the settings to start with. Raises PrepareFailed."""
+    """Make what is missing in the writable state folder; the settings to start with. Raises PrepareFailed."""
     settings = load()
-    _writable(settings.var)
     if ensure_secrets(settings.var):
         say(f"made the secrets in {settings.var / 'hotline.env'}")
         load.cache_clear()
@@ -148,7 +147,8 @@ def ensure_menu(settings: Settings) -> bool:
     return True
 
 
-def _writable(var: Path) -> None:
+def make_writable(var: Path) -> None:
+    """Make the state folder and try it. Raises PrepareFailed."""
     try:
         var.mkdir(parents=True, exist_ok=True)
         probe = var / f".probe-{os.getpid()}"

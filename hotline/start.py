@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from hotline import ports
-from hotline.prepare import PrepareFailed, prepare
+from hotline.prepare import PrepareFailed, make_writable, prepare
 from hotline.run import AlreadyRunning, Part, Supervision, held, run_until_signal
-from hotline.settings import REPO, Settings
+from hotline.settings import REPO, Settings, load
 from hotline.setup.progress import SetupFailed
 from hotline.setup.tree import check_installed
 
@@ -40,8 +40,10 @@ def start(*, verbose: bool = False) -> int:
         console.print(text, markup=False, soft_wrap=True)
 
     try:
-        settings = prepare(lambda text: say("", text))
-        with held(settings.var):
+        var = load().var
+        make_writable(var)
+        with held(var):
+            settings = prepare(lambda text: say("", text))
             problems = obstacles(settings)
             for line in problems:
                 say("", line)
