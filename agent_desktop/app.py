@@ -23,7 +23,17 @@ from flask_talisman import Talisman
 from sqlalchemy.exc import SQLAlchemyError
 
 import ivr.menu
-from agent_desktop import calls, catalogue, drafts, menu_words, recordings, seat, session, ticket_pages, web
+from agent_desktop import (
+    browser_files,
+    calls,
+    catalogue,
+    drafts,
+    listening,
+    menu_words,
+    seat,
+    session,
+    ticket_pages,
+)
 from agent_desktop.access import guard_requests
 from agent_desktop.desk import Desk
 from agent_desktop.errors import Refusal, speak_json
@@ -100,7 +110,7 @@ def create_app(
     _log_in(app, desk)
     guard_requests(app)
     _measure(app, desk)
-    for part in (session, seat, calls, drafts, ticket_pages, recordings, catalogue, web):
+    for part in (session, seat, calls, drafts, ticket_pages, listening, catalogue, browser_files):
         app.register_blueprint(part.blueprint)
     socketio.on_namespace(PageNamespace(desk))
     socketio.on_namespace(CtiNamespace(desk))

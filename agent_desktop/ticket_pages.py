@@ -15,7 +15,7 @@ from agent_desktop.calls import ms, number_of_call, number_view
 from agent_desktop.desk import me, transaction
 from agent_desktop.drafts import drop_draft
 from agent_desktop.errors import Refusal, invalid
-from agent_desktop.recordings import row_view
+from agent_desktop.listening import row_view
 from db import numbers
 from db.models import Citizen, Region, Ticket, User, now
 from recordings import listing as recordings

@@ -9,7 +9,7 @@ from desktop_parts import Browser, keep_recording, past_call
 from sqlalchemy import func, select
 
 from agent_desktop.app import Parts
-from agent_desktop.recordings import ONE_PLAY_SECONDS, ONE_SITTING_SECONDS, Plays
+from agent_desktop.listening import ONE_PLAY_SECONDS, ONE_SITTING_SECONDS, Plays
 from db.models import AccessLog, Recording
 
 pytest_plugins = ["desktop_fixtures"]
@@ -17,7 +17,7 @@ pytest_plugins = ["desktop_fixtures"]
 
 @pytest.fixture(autouse=True)
 def _no_play_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent_desktop.recordings._plays", Plays())
+    monkeypatch.setattr("agent_desktop.listening._plays", Plays())
 
 
 def listenings(parts: Parts) -> int:

@@ -18,7 +18,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (dist / "assets").mkdir(parents=True)
     (dist / "index.html").write_text("<title>12345</title>")
     (dist / "assets" / "main-abc123.js").write_text("1")
-    monkeypatch.setattr("agent_desktop.web.DIST", dist)
+    monkeypatch.setattr("agent_desktop.browser_files.DIST", dist)
     return dist
 
 
@@ -47,7 +47,7 @@ def test_a_path_cannot_leave_the_build(build: Path, parts: Parts) -> None:
 def test_a_missing_build_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: Parts
 ) -> None:
-    monkeypatch.setattr("agent_desktop.web.DIST", tmp_path / "nothing")
+    monkeypatch.setattr("agent_desktop.browser_files.DIST", tmp_path / "nothing")
     answer = parts.app.test_client().get("/")
     assert answer.status_code == 503
     assert "make run" in answer.text
