@@ -8,7 +8,6 @@ arrives and sends silence, speech and keys itself. All other calls have their au
 from __future__ import annotations
 
 import random
-import socket
 import struct
 import threading
 import time
