@@ -7,6 +7,7 @@ import { useClock } from './stores/clock'
 import { useDesk } from './stores/desk'
 import { useForm } from './stores/form'
 import { useLine } from './stores/line'
+import { usePlayer } from './stores/player'
 import { usePop } from './stores/pop'
 import { useSeat } from './stores/seat'
 import { useSession } from './stores/session'
@@ -72,4 +73,6 @@ export function endLive(): void {
   useSeat().forget()
   usePop().clear()
   useForm().close()
+  useDesk().forget()
+  usePlayer().close()
 }

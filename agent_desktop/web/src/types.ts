@@ -48,7 +48,7 @@ export interface Seat {
   reason: Reason | null
   activity: Activity
   reachable: boolean
-  since: number
+  since: number | null
   call: string | null
   queues: string[]
 }
@@ -127,6 +127,7 @@ export interface RecentCall {
   uid: string
   arrived_at: number
   outcome: string | null
+  outcome_label?: string
   agent_name: string | null
   queue_label: string | null
   ticket_numbers: string[]
@@ -134,12 +135,14 @@ export interface RecentCall {
 
 export interface Pop {
   uid: string
+  /** false: the database is away, only the live facts are here. */
+  database?: boolean
   number: MaskedNumber
   withheld: boolean
   caller_name: string
   queue_label: string
   path_labels: string[]
-  waited_ms: number
+  waited_ms: number | null
   arrived_at: number | null
   candidates: Citizen[]
   recent_calls: RecentCall[]
@@ -204,6 +207,7 @@ export interface TimelineEntry {
   action_label: string
   from_state: string | null
   to_state: string
+  to_state_label?: string
   note: string
 }
 
@@ -223,6 +227,7 @@ export interface TicketDetail extends TicketRow {
   closed_at: number | null
   timeline: TimelineEntry[]
   actions: string[]
+  action_labels?: Record<string, string>
   recordings: RecordingRow[]
 }
 
@@ -239,7 +244,7 @@ export interface RecordingRow {
   number: MaskedNumber
   agent_name: string | null
   queue_label: string | null
-  arrived_at: number
+  arrived_at: number | null
   listenable: boolean
 }
 

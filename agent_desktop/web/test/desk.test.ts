@@ -4,6 +4,7 @@ import { useDesk } from '../src/stores/desk'
 import { useForm } from '../src/stores/form'
 import { usePop } from '../src/stores/pop'
 import { useSeat } from '../src/stores/seat'
+import { useSession } from '../src/stores/session'
 import { aCall, answer, newBrowser, newPage, offline } from './setting'
 
 beforeEach(() => {
@@ -75,4 +76,22 @@ it('the pop is asked for until the server answers', async () => {
   get.mockResolvedValue({ uid: 'pbx1-1.1' })
   await vi.advanceTimersByTimeAsync(8_000)
   expect(usePop().status).toBe('there')
+})
+
+it('a pop without the database shows the live facts and is asked for again', async () => {
+  const get = answer('pop').mockResolvedValueOnce({ uid: 'pbx1-1.1', database: false })
+  get.mockResolvedValue({ uid: 'pbx1-1.1', database: true })
+  usePop().show('pbx1-1.1')
+  await vi.advanceTimersByTimeAsync(100)
+  expect([usePop().status, usePop().pop?.uid]).toEqual(['partial', 'pbx1-1.1'])
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(usePop().status).toBe('there')
+})
+
+it('an agent does not come back to the call of another at the same computer', () => {
+  useDesk().follow(talking(), 0)
+  newPage()
+  useSession().user!.id = 8
+  useDesk().restore()
+  expect(useForm().callUid).toBeNull()
 })

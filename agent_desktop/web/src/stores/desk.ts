@@ -12,6 +12,7 @@ import type { CallView } from '../types'
 import { useForm } from './form'
 import { usePop } from './pop'
 import { useSeat } from './seat'
+import { useSession } from './session'
 
 const WORKED_ON = 'desk-call'
 
@@ -23,7 +24,8 @@ export const useDesk = defineStore('desk', () => {
 
   function remember(callUid: string | null): void {
     uid.value = callUid
-    if (callUid) globalThis.sessionStorage?.setItem(WORKED_ON, callUid)
+    if (callUid)
+      globalThis.sessionStorage?.setItem(WORKED_ON, JSON.stringify([useSession().user?.id, callUid]))
     else globalThis.sessionStorage?.removeItem(WORKED_ON)
   }
   function follow(call: CallView | null, now: number): void {
@@ -63,7 +65,7 @@ export const useDesk = defineStore('desk', () => {
   }
   /** Work on an earlier call: its draft, or a ticket written afterwards. */
   function workOn(callUid: string): void {
-    if (useSeat().call?.uid !== callUid && !useSeat().call) {
+    if (!useSeat().call) {
       remember(callUid)
       usePop().show(callUid)
       endedAt.value = 0
@@ -72,8 +74,12 @@ export const useDesk = defineStore('desk', () => {
   }
   /** After a reload in after-call work the same call is on the desk again. */
   function restore(): void {
-    const last = globalThis.sessionStorage?.getItem(WORKED_ON)
-    if (last && !uid.value && !useSeat().call) workOn(last)
+    const [who, last] = JSON.parse(globalThis.sessionStorage?.getItem(WORKED_ON) ?? '[]')
+    if (last && who === useSession().user?.id && !uid.value && !useSeat().call) workOn(last)
   }
-  return { uid, answeredAt, endedAt, follow, tidy, dismiss, workOn, restore }
+  /** At log-out. What was worked on is still remembered, for the same agent to come back to. */
+  function forget(): void {
+    uid.value = answeredAt.value = endedAt.value = null
+  }
+  return { uid, answeredAt, endedAt, follow, tidy, dismiss, workOn, restore, forget }
 })

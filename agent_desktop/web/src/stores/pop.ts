@@ -6,7 +6,7 @@ import { ApiError, api } from '../api'
 import { backOff } from '../rules/pushes'
 import type { Pop } from '../types'
 
-export type PopStatus = 'none' | 'loading' | 'there' | 'retrying' | 'unknown'
+export type PopStatus = 'none' | 'loading' | 'there' | 'partial' | 'retrying' | 'unknown'
 
 export const usePop = defineStore('pop', () => {
   const uid = ref<string | null>(null)
@@ -26,16 +26,19 @@ export const usePop = defineStore('pop', () => {
       const answer = await api.pop(callUid)
       if (uid.value !== callUid) return
       pop.value = answer
-      status.value = 'there'
+      status.value = answer.database === false ? 'partial' : 'there'
+      if (status.value === 'partial')
+        retry = setTimeout(() => void fetchPop(callUid, attempt + 1), backOff(attempt))
     } catch (error) {
       if (uid.value !== callUid) return
       const hopeless = error instanceof ApiError && [401, 403, 404].includes(error.status) && attempt >= 2
-      status.value = hopeless ? 'unknown' : 'retrying'
+      status.value = hopeless ? 'unknown' : pop.value ? 'partial' : 'retrying'
       if (!hopeless) retry = setTimeout(() => void fetchPop(callUid, attempt + 1), backOff(attempt))
     }
   }
   /** Fetch again what is shown, for instance after a ticket was saved. */
   function renew(): void {
+    clearTimeout(retry)
     if (uid.value) void fetchPop(uid.value, 0)
   }
   function clear(): void {

@@ -14,8 +14,9 @@ export type SeatWord =
   'signed_out' | 'ready' | 'not_ready' | 'after_call' | 'ringing' | 'talking' | 'holding' | 'unreachable'
 
 export function seatWord(seat: Seat | null): SeatWord {
-  if (!seat || seat.presence === 'signed_out') return 'signed_out'
+  if (!seat) return 'signed_out'
   if (seat.activity !== 'idle') return seat.activity
+  if (seat.presence === 'signed_out') return 'signed_out'
   if (!seat.reachable) return 'unreachable'
   if (seat.presence === 'ready') return 'ready'
   return seat.reason === 'after_call' ? 'after_call' : 'not_ready'
