@@ -140,6 +140,10 @@ def _flask(settings: Settings) -> APIFlask:
         AUTO_404_RESPONSE=False,
         AUTO_SERVERS=False,
         RATELIMIT_HEADERS_ENABLED=False,
+        SECURITY_SCHEMES={
+            "session": {"type": "apiKey", "in": "cookie", "name": "hotline"},
+            "page": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token"},
+        },
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]

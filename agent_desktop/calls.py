@@ -16,7 +16,7 @@ from agent_desktop import schemas
 from agent_desktop.access import listener, may_see_call, note_access
 from agent_desktop.desk import desk, me, transaction
 from agent_desktop.drafts import draft_of
-from agent_desktop.errors import Refusal, invalid, is_database_away
+from agent_desktop.errors import Refusal, check_uid, invalid, is_database_away
 from agent_desktop.floor import now_ms
 from agent_desktop.labels import OUTCOMES
 from cti.link.replica import Fact
@@ -41,6 +41,7 @@ def pop(uid: str) -> dict[str, Any]:
 
     The live facts come from the floor; with the database away they are all there is (`database` false).
     """
+    check_uid(uid)
     live = desk().floor.call(uid)
     try:
         with transaction() as db:
@@ -110,6 +111,7 @@ def listing(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.doc(responses=schemas.errors(401, 403, 404, 422))
 def reveal_number(uid: str, form: dict[str, Any]) -> dict[str, Any]:
     """The whole number of a call that one may see; the reason is kept in the access log."""
+    check_uid(uid)
     with transaction() as db:
         if not may_see_call(db, me(), uid):
             raise Refusal("not_found")

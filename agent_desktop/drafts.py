@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from agent_desktop import schemas
 from agent_desktop.desk import me, transaction
-from agent_desktop.errors import Refusal, invalid
+from agent_desktop.errors import check_uid, invalid
 from db.models import Draft, now
 
 blueprint = APIBlueprint("drafts", __name__, url_prefix="/api", tag="drafts")
@@ -27,14 +26,13 @@ MOST_DRAFTS = 50
 @blueprint.doc(responses=schemas.errors(401, 403, 404, 422))
 def keep(uid: str, form: dict[str, Any]) -> dict[str, Any]:
     """Keep the form of a call as it is now. A form without a call is kept under a name of the page's own."""
-    _check(uid)
+    check_uid(uid)
     if len(json.dumps(form["body"])) > LONGEST_BODY:
         raise invalid({"body": "草稿内容过长。"})
-    body = _without_nul(form["body"])
     saved_at = now()
     with transaction() as db:
         mine = update(Draft).where(Draft.user_id == me().id, Draft.call_uid == uid)
-        values = {"body": body, "saved_at": saved_at}
+        values = {"body": form["body"], "saved_at": saved_at}
         if not db.execute(mine.values(**values)).rowcount:  # type: ignore[attr-defined]
             try:
                 with db.begin_nested():
@@ -53,7 +51,7 @@ def keep(uid: str, form: dict[str, Any]) -> dict[str, Any]:
 )
 def show(uid: str) -> Any:
     """My draft of a call, or null."""
-    _check(uid)
+    check_uid(uid)
     with transaction() as db:
         draft = draft_of(db, me().id, uid)
     # A view that returns None is an error for Flask; null is JSON.
@@ -65,7 +63,7 @@ def show(uid: str) -> Any:
 @blueprint.doc(responses=schemas.errors(401, 403, 404))
 def drop(uid: str) -> str:
     """Throw my draft of a call away."""
-    _check(uid)
+    check_uid(uid)
     with transaction() as db:
         drop_draft(db, me().id, uid)
     return ""
@@ -95,17 +93,3 @@ def drop_draft(db: Session, user_id: int, uid: str) -> None:
 
 def _view(one: Draft) -> dict[str, Any]:
     return {"call_uid": one.call_uid, "body": one.body, "saved_at": round(one.saved_at.timestamp() * 1000)}
-
-
-def _check(uid: str) -> None:
-    if not re.fullmatch(schemas.UID, uid):
-        raise Refusal("not_found")
-
-
-def _without_nul(part: Any) -> Any:
-    """PostgreSQL keeps no NUL in JSON text."""
-    if isinstance(part, str):
-        return part.replace("\x00", "")
-    if isinstance(part, dict):
-        return {str(key).replace("\x00", ""): _without_nul(value) for key, value in part.items()}
-    return [_without_nul(one) for one in part] if isinstance(part, list) else part

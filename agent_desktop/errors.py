@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import structlog
@@ -14,6 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tickets.problems import Invalid, NotAllowed, Stale, TicketProblem
 
 log = structlog.get_logger("desktop")
+
+UID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 SENTENCES: dict[str, tuple[int, str]] = {
     "not_logged_in": (401, "请先登录。"),
@@ -73,6 +76,12 @@ def invalid(fields: dict[str, str]) -> Refusal:
     return Refusal("invalid", "有内容需要补充或更正。", status=422, fields=fields)
 
 
+def check_uid(uid: str) -> None:
+    """Raises Refusal where this cannot be the uid of a call."""
+    if not UID.fullmatch(uid):
+        raise Refusal("not_found")
+
+
 def is_database_away(error: BaseException) -> bool:
     """The database cannot be reached or is locked, as opposed to having been asked nonsense."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -104,6 +113,11 @@ def speak_json(app: APIFlask) -> None:
         log.warning("database_away", path=request.path, error=str(error).split("\n")[0][:200])
         status, sentence = SENTENCES["database_away"]
         return {"error": "database_away", "message": sentence}, status, {"Retry-After": "5"}
+
+    @app.errorhandler(RecursionError)
+    def _too_deep(_error: RecursionError) -> ResponseReturnValue:
+        code, sentence = BY_STATUS[400]
+        return {"error": code, "message": sentence}, 400
 
     @app.errorhandler(TicketProblem)
     def _ticket(problem: TicketProblem) -> ResponseReturnValue:

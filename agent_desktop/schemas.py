@@ -6,14 +6,23 @@ from typing import Any, ClassVar
 
 from apiflask import Schema as ApiSchema
 from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, String
-from marshmallow import EXCLUDE
+from marshmallow import EXCLUDE, pre_load
 from marshmallow.validate import Length, OneOf, Range, Regexp
 
+from agent_desktop.errors import UID
 from agent_desktop.labels import OUTCOMES, REASONS, ROLES
 from tickets.states import RequestType, Urgency
 
-UID = r"^[A-Za-z0-9_.:-]{1,64}$"
 LONGEST_NUMBER = 2**31 - 1
+
+
+def keepable(part: Any) -> Any:
+    """JSON with texts that every database keeps: no NUL, no half of a surrogate pair."""
+    if isinstance(part, str):
+        return part.replace("\x00", "").encode("utf-8", "replace").decode()
+    if isinstance(part, dict):
+        return {keepable(key): keepable(value) for key, value in part.items()}
+    return [keepable(one) for one in part] if isinstance(part, list) else part
 
 
 class Schema(ApiSchema):
@@ -23,6 +32,10 @@ class Schema(ApiSchema):
 
     class Meta:
         unknown = EXCLUDE
+
+    @pre_load
+    def _keepable(self, data: Any, **_: Any) -> Any:
+        return keepable(data) if isinstance(data, dict) else data
 
 
 def _messages(required: str) -> Any:
@@ -122,7 +135,9 @@ class CitizenIn(Schema):
 class TicketIn(Schema):
     """Lengths and what a disposition needs are judged by `tickets.form`."""
 
-    call_uid = String(allow_none=True, load_default=None, validate=Regexp(UID, error="没有这通电话。"))
+    call_uid = String(
+        allow_none=True, load_default=None, validate=Regexp(UID.pattern + r"\Z", error="没有这通电话。")
+    )
     request_type = choice("请选择诉求类型。", list(RequestType), required=True)
     category_id = number("请选择诉求分类。", required=True)
     region_id = number("请重新选择区域。", allow_none=True)

@@ -59,13 +59,13 @@ def log_in(form: dict[str, Any]) -> dict[str, Any]:
     """Log in. An agent names the seat; logging in again at the own seat resumes."""
     who, queues = _identify(form["login"], form["password"])
     seat = _take_seat(who, str(form.get("seat") or ""), queues) if who.role == "agent" else None
+    with transaction() as db:
+        note_access(db, "log_in", seat or "", user_id=who.id)
     if session.get("_user_id") != who.get_id():
         renew_csrf_token()
     login_user(who)
     session.permanent = True
     session["seat"] = seat
-    with transaction() as db:
-        note_access(db, "log_in", seat or "", user_id=who.id)
     return _view()
 
 

@@ -178,3 +178,24 @@ def test_what_is_too_large_or_no_json_is_refused_in_words(agent: Browser) -> Non
 def test_a_strange_uid_is_not_found(agent: Browser) -> None:
     assert agent.get("/api/calls/..%2F..%2Fetc/draft").status_code == 404
     assert agent.get("/api/calls/nobody-1.1/pop").status_code == 404
+
+
+def test_text_that_no_database_keeps_is_made_keepable(agent: Browser, parts: Parts) -> None:
+    odd = agent.client.post(
+        "/api/tickets",
+        data='{"request_type": "help", "category_id": 1, "title": "a\\u0000b\\ud800", "what": "x"}',
+        content_type="application/json",
+        headers={"X-CSRF-Token": agent.csrf},
+    )
+    assert (odd.status_code, odd.json["title"]) == (201, "ab?")
+
+
+def test_json_without_an_end_to_its_depth_is_refused(agent: Browser) -> None:
+    deep = '{"body": {"a": ' + "[" * 30_000 + "]" * 30_000 + "}}"
+    answer = agent.client.put(
+        "/api/calls/a/draft",
+        data=deep,
+        content_type="application/json",
+        headers={"X-CSRF-Token": agent.csrf},
+    )
+    assert answer.status_code in (400, 422)

@@ -114,6 +114,18 @@ def test_log_out_signs_the_seat_out(agent: Browser, cti: Cti, parts: Parts) -> N
     assert accesses(parts) == ["log_in", "log_out"]
 
 
+def test_log_out_closes_the_pages_of_that_person_only(
+    agent: Browser, cti: Cti, parts: Parts, open_browser: Open
+) -> None:
+    other = open_browser()
+    other.log_in("agent02", "8002")
+    mine = parts.socketio.test_client(parts.app, flask_test_client=agent.client)
+    theirs = parts.socketio.test_client(parts.app, flask_test_client=other.client)
+    agent.send("DELETE", "/api/session")
+    assert (mine.is_connected(), theirs.is_connected()) == (False, True)
+    assert len(parts.desk.pages) == 1
+
+
 def test_log_out_in_a_call_is_refused(agent: Browser, cti: Cti) -> None:
     cti.seat("8001", activity="talking")
     answer = agent.send("DELETE", "/api/session")
