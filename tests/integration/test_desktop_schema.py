@@ -13,18 +13,15 @@ from agent_desktop.app import create_app
 from agent_desktop.session import limiter
 from db import seed
 from db.engine import open_engine, sessions
-from db.migrate import upgrade
 from hotline.settings import Settings
 
 PASSWORD = "a demo password"
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+@pytest.fixture
+def app(tmp_path: Path, database_url: str):  # type: ignore[no-untyped-def]
     """The desktop on the demo city, without a cti."""
-    var: Path = tmp_path_factory.mktemp("schema")
-    chosen = Settings(var=var, session_key="k" * 40, link_token="t" * 40)
-    upgrade(chosen.database)
+    chosen = Settings(var=tmp_path, database_url=database_url, session_key="k" * 40, link_token="t" * 40)
     engine = open_engine(chosen.database)
     known = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     with sessions(engine).begin() as session:
@@ -38,7 +35,7 @@ def app(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-de
     parts.desk.sessions.kw["bind"].dispose()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cookie_and_token(app) -> tuple[str, str]:  # type: ignore[no-untyped-def]
     """A leader's session: may write tickets and see all calls, and needs no seat."""
     client = app.test_client()
