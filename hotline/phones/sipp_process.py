@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import psutil
+
 from hotline.phones import alaw
 from hotline.phones.errors import NobodyListens, SippDied, SippMissing
 
@@ -36,6 +38,9 @@ SIP_PORTS = range(20100, 24000)
 MEDIA_PORTS = range(24000, 31990, 4)
 """SIPp 3.6.1 has one socket for the audio of all its calls, at `-mp`, and one for video at `-mp` + 2."""
 CONTROL_PORTS = range(16000, 18000)
+LEASH = '{ "$@"; kill -KILL 0; } & read -r _; rm -rf "$PWD"; kill -KILL 0'
+"""SIPp's own -timeout waits for calls to end. So a shell holds SIPp: when our end of its standard input
+closes, even by kill -9, the folder goes and the group dies; when SIPp ends by itself, so does the shell."""
 STARTS = 5
 """Another process may take a port between our look and SIPp's; then SIPp ends and is started again."""
 EAR_PORTS = range(18000, 20000, 2)
@@ -198,6 +203,7 @@ class Sipp:
         own, port = self.address
         remote = f"{pbx[0]}:{pbx[1]}"
         arguments = [
+            "/bin/sh", "-c", LEASH, "sh",
             program, remote, "-sf", str(SCENARIOS / scenario),
             "-i", own, "-p", str(port), "-bind_local",
             "-mi", own, "-mp", str(free_port("0.0.0.0", MEDIA_PORTS)),
@@ -214,7 +220,7 @@ class Sipp:
             self._process = subprocess.Popen(
                 arguments,
                 cwd=self._folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=err_in,
                 pass_fds=(log_in, err_in),
@@ -233,10 +239,6 @@ class Sipp:
         self._await_answer()
 
     @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
     def running(self) -> bool:
         return self._process.poll() is None
 
@@ -244,10 +246,13 @@ class Sipp:
     def cpu_seconds(self) -> float:
         """CPU time used by the process so far, user and system together; 0.0 when it is gone."""
         try:
-            fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            return 0.0
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            for part in psutil.Process(self._process.pid).children(recursive=True):
+                if part.name() == "sipp":
+                    times = part.cpu_times()
+                    return float(times.user + times.system)
+        except psutil.Error:
+            pass
+        return 0.0
 
     def tell(self, method: str, call_id: str, headers: Mapping[str, str] | None = None) -> None:
         """Send an order to a call. Raises SippDied when the process is gone."""
@@ -269,7 +274,7 @@ class Sipp:
                 for reader in self._readers:
                     reader.join(2)
                 reason = " ".join(self._errors) or "no reason given"
-                raise SippDied(f"SIPp ended at once with status {self._process.returncode}: {reason}")
+                raise SippDied(f"SIPp ended at once: {reason}")
             if time.monotonic() > until:
                 self._end_process()
                 raise SippDied("SIPp did not answer within 10 s of its start")
@@ -300,6 +305,8 @@ class Sipp:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
 
     def close(self) -> None:
         """End the process; repeated calls do nothing. Calls must have been ended by orders before."""
