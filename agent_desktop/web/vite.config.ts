@@ -1,7 +1,7 @@
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vitest/config'
 
-const desktop = process.env.HOTLINE_DESKTOP ?? 'http://127.0.0.1:8080'
+const desktop = process.env.HOTLINE_DESKTOP ?? 'http://127.0.0.1:8012'
 
 export default defineConfig({
   plugins: [vue()],
