@@ -91,7 +91,12 @@ def test_whole_hotline_starts_heals_and_stops(place: tuple[Path, dict[str, str]]
     var, env = place
     output = var / "output"
     with running(env, output) as manager:
-        until(lambda: "The hotline is up" in output.read_text(), 90, output.read_text)
+        until(
+            lambda: "The hotline is up" in output.read_text() or manager.poll() is not None,
+            90,
+            output.read_text,
+        )
+        assert manager.poll() is None, output.read_text()
         said = output.read_text()
         assert f"http://127.0.0.1:{env['HOTLINE_WEB_PORT']}" in said
         assert "agent01" in said
@@ -133,7 +138,7 @@ def test_taken_port_is_said_with_its_remedy_and_nothing_is_started(
             [sys.executable, "-m", "hotline.cli", "run"], cwd=REPO, env=env, capture_output=True, text=True
         )
     assert done.returncode == 1
-    line = next(line for line in done.stdout.splitlines() if "is taken by" in line)
+    line = next((line for line in done.stdout.splitlines() if "is taken by" in line), done.stdout)
     assert f"port {env['HOTLINE_WEB_PORT']}/tcp" in line
     assert "HOTLINE_WEB_PORT" in line
     assert not (var / "processes.json").exists()
