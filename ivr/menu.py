@@ -252,7 +252,7 @@ def short(text: str) -> str:
 def composed(reader: Reader, content: bytes) -> Node | None:
     """The file's YAML as marked nodes; None and a problem when it is not YAML."""
     try:
-        node = YAML(typ="rt").compose(content.decode("utf-8-sig"))
+        node: Node | None = YAML(typ="rt").compose(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         reader.problems.append(Problem(reader.file, line, "the file is not UTF-8 text", "save it as UTF-8"))

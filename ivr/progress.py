@@ -46,7 +46,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a caller gave to show that the ticket is theirs: four digits or '', and the calling number or ''."""
+    """What a caller shows that the ticket is theirs: four digits or none, the calling number or none."""
 
     last4: str
     calling: str

@@ -116,7 +116,13 @@ def install(target: Path, replacements: Path | None = None) -> list[str]:
     A good file `<id>.wav` (numbers: `digits/<n>.wav`) below `replacements` takes the place of the rendered
     one; a bad one is left out. Returns what was wrong with those, a line each. Only what changed is written.
     """
-    problems: list[str] = []
+    known = {f"{text.id}.wav" for text in texts()}
+    strangers = [
+        path
+        for path in sorted(replacements.rglob("*.wav") if replacements else ())
+        if str(path.relative_to(replacements or path)) not in known
+    ]
+    problems = [f"{path}: no prompt has this id: see ivr/prompts.yaml" for path in strangers]
     for text in texts():
         source = FOLDER / f"{text.id}.wav"
         recorded = replacements / f"{text.id}.wav" if replacements else None
