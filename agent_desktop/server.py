@@ -8,14 +8,16 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from agent_desktop.app import Parts, create_app
 from hotline.settings import Settings, load
+
+if TYPE_CHECKING:
+    from agent_desktop.app import Parts
 
 GRACE_SECONDS = 1
 
@@ -50,6 +52,9 @@ class Server(BaseApplication):
                 self.cfg.set(name, value)
 
     def load(self) -> Any:
+        # Only the worker loads the application: the master stays small and ends at once.
+        from agent_desktop.app import create_app
+
         self._parts = create_app(self._settings)
         return self._parts.app
 
@@ -65,11 +70,10 @@ class Server(BaseApplication):
 
 
 def _gone(_arbiter: Any, _worker: Any) -> None:
-    """The worker has ended its requests; threads still blocked in a socket must not hold it."""
+    """The worker has ended its requests: go, without waiting for threads that hang in a socket."""
     logging.shutdown()
     sys.stderr.flush()
-    if threading.active_count() > 1:
-        os._exit(0)
+    os._exit(0)
 
 
 def log_to_stderr() -> None:
@@ -113,5 +117,8 @@ class Log(Logger):
 
 def main() -> None:
     """Run the desktop until SIGTERM."""
+    settings = load()
+    if not (settings.session_key and settings.link_token):
+        sys.exit("HOTLINE_SESSION_KEY and HOTLINE_LINK_TOKEN must be set: `make run` makes them")
     log_to_stderr()
-    Server(load()).run()
+    Server(settings).run()
