@@ -7,6 +7,17 @@ import { useForm } from '../src/stores/form'
 import { answer, newBrowser, newPage, offline } from './setting'
 
 const UID = 'pbx1-1.1'
+const aCitizen = {
+  id: 3,
+  name: '张建华',
+  gender: 'male',
+  address: null,
+  note: null,
+  language: null,
+  numbers: [],
+  open_tickets: 0,
+  ticket_count: 0,
+}
 let put: ReturnType<typeof answer>
 let get: ReturnType<typeof answer>
 
@@ -95,6 +106,17 @@ describe('a draft', () => {
     expect(form.form.title).toBe('自来水发黄')
   })
 
+  it('comes back even when the caller was recognised before it', async () => {
+    let deliver: (draft: unknown) => void = () => undefined
+    get.mockReturnValue(new Promise((resolve) => (deliver = resolve)))
+    const form = useForm()
+    const opening = form.open(UID)
+    form.chooseCitizen(aCitizen)
+    deliver({ body: { title: '路灯不亮', who: '张建华' }, saved_at: 9 })
+    await opening
+    expect(form.form.title).toBe('路灯不亮')
+  })
+
   it('typed on while the last one was on its way is sent again', async () => {
     const form = await openForm()
     put.mockImplementationOnce(async () => {
@@ -125,18 +147,7 @@ describe('a draft', () => {
 
   it('is not made by choosing who is calling', async () => {
     const form = await openForm()
-    const citizen = {
-      id: 3,
-      name: '张建华',
-      gender: 'male',
-      address: null,
-      note: null,
-      language: null,
-      numbers: [],
-      open_tickets: 0,
-      ticket_count: 0,
-    }
-    form.chooseCitizen(citizen)
+    form.chooseCitizen(aCitizen)
     await vi.runAllTimersAsync()
     expect(form.form.who).toBe('张建华')
     expect(put).not.toHaveBeenCalled()

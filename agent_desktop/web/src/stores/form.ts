@@ -74,9 +74,8 @@ export const useForm = defineStore('form', () => {
       await flush()
       return
     }
-    const untouched = written()
     const draft = await api.draft(uid).catch(() => null)
-    if (callUid.value === uid && draft && written() === untouched) {
+    if (callUid.value === uid && draft && savedAt.value === null && written() === kept) {
       fill(draft.body)
       savedAt.value = draft.saved_at
       draftState.value = 'saved'
