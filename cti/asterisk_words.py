@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from cti import floor as f
 from cti.ami import Message
+from cti.journal import display_name
 
 _SEAT = re.compile(r"^PJSIP/(\d{3,6})w?(?:-[0-9a-f]+)?$")
 _GONE = frozenset(("UNAVAILABLE", "INVALID", "UNKNOWN"))
@@ -44,7 +45,7 @@ def call_of(message: Message) -> f.FloorCall | None:
     return f.FloorCall(
         uid=uid,
         caller=unquote(known.get("HL_CALLER", "")),
-        caller_name=message.get("CallerIDName", "").removeprefix("<unknown>"),
+        caller_name=display_name(known.get("HL_NAME", "")),
         queue=message.get("Queue") or known.get("HL_QUEUE", ""),
         path=path_of(known.get("HL_PATH", "")),
         arrived_at=_number(known.get("HL_ARRIVED")),

@@ -6,8 +6,12 @@ their first datum, because queue_log itself keeps whole seconds only.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
+
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 OURS = frozenset(
     "CALLARRIVED MENUSTEP TOPERSON AGENTANSWERED OVERFLOW CALLBACKASKED MESSAGELEFT SELFSERVED CALLCLOSED "
@@ -53,6 +57,12 @@ def parse(line: str, fallback: datetime) -> Entry:
     # app_queue names who did it where no call is concerned: MANAGER, REALTIME.
     call = None if fields[1] in ("MANAGER", "REALTIME") else _name(fields[1])
     return Entry(at, call, _name(fields[2]), _name(fields[3]), event, data, understood=known)
+
+
+def display_name(encoded: str) -> str:
+    """A caller's name as written by the dialplan: URI-encoded, and inside it still SIP's quoted pairs
+    (RFC 3261, 25.1: backslash and the character that is meant), which Asterisk hands on as they came."""
+    return _QUOTED_PAIR.sub(r"\1", unquote(encoded))[:256]
 
 
 def _name(field: str) -> str | None:

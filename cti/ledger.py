@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from urllib.parse import unquote
 
-from cti.journal import Entry
+from cti.journal import Entry, display_name
 
 
 class Outcome(StrEnum):
@@ -87,7 +87,7 @@ def begin(entry: Entry) -> CallFacts:
         facts,
         caller_raw=unquote(caller)[:256],
         called=unquote(called)[:64],
-        caller_name=unquote(name)[:256],
+        caller_name=display_name(name),
         direction=direction if direction in ("inbound", "outbound") else "inbound",
     )
 

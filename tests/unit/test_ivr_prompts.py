@@ -1,4 +1,4 @@
-"""Manifest, texts and sound files of the prompts agree, and a recorded voice can take a rendered one's place."""
+"""Manifest, texts and sound files of the prompts agree; a recorded voice can take a rendered one's place."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import pytest
 from ivr import music, prompts, render
 
 TEXTS = {text.id: text for text in prompts.texts()}
-FROM_THE_DIALPLAN = """to-person no-seat queue-full waited-long overflow-choice leave-message message-saved
-callback-number callback-saved closed system-trouble agent-gone goodbye queue-youarenext queue-thereare
-queue-callswaiting queue-quantity1 queue-quantity2 queue-holdtime queue-minute queue-minutes queue-seconds
-queue-thankyou queue-periodic""".split()
+FROM_THE_DIALPLAN = [
+    "to-person", "no-seat", "queue-full", "waited-long", "overflow-choice", "leave-message", "message-saved",
+    "callback-number", "callback-saved", "closed", "system-trouble", "agent-gone", "goodbye",
+    "queue-youarenext",    "queue-thereare", "queue-callswaiting", "queue-quantity1", "queue-quantity2", "queue-holdtime",
+    "queue-minute", "queue-minutes", "queue-seconds", "queue-thankyou", "queue-periodic",
+]  # fmt: skip
 
 
 def samples(path: Path) -> np.ndarray:
