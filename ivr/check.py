@@ -27,6 +27,7 @@ from ivr.menu import (
     composed,
     load,
     prompts_of,
+    short,
     targets_of,
 )
 
@@ -285,7 +286,9 @@ def read_texts(content: bytes, file: str) -> tuple[dict[str, str], list[Problem]
                 reader.complain(root, f"`{block}` is missing", f"add `{block}:` at the left edge of the file")
             continue
         for key, value in reader.fields(top[block][1], f"`{block}`").values():
-            text = reader.word(value, f"the text of `{key.value}`", str.strip, "write the words to be spoken")
+            text = reader.word(
+                value, f"the text of `{short(key.value)}`", str.strip, "write the words to be spoken"
+            )
             if text:
                 found[prefix + key.value] = text
     for word in ("voice", "speed"):

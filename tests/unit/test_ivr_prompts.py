@@ -13,10 +13,11 @@ from ivr import music, prompts, render
 
 TEXTS = {text.id: text for text in prompts.texts()}
 FROM_THE_DIALPLAN = [
-    "to-person", "no-seat", "queue-full", "waited-long", "overflow-choice", "leave-message", "message-saved",
-    "callback-number", "callback-saved", "closed", "system-trouble", "agent-gone", "goodbye",
-    "queue-youarenext",    "queue-thereare", "queue-callswaiting", "queue-quantity1", "queue-quantity2", "queue-holdtime",
-    "queue-minute", "queue-minutes", "queue-seconds", "queue-thankyou", "queue-periodic",
+    "to-person", "no-seat", "queue-full", "waited-long", "overflow-choice", "leave-message",
+    "message-saved", "callback-number", "callback-saved", "closed", "system-trouble", "agent-gone",
+    "goodbye", "queue-youarenext", "queue-thereare", "queue-callswaiting", "queue-quantity1",
+    "queue-quantity2", "queue-holdtime", "queue-minute", "queue-minutes", "queue-seconds",
+    "queue-thankyou", "queue-periodic",
 ]  # fmt: skip
 
 
