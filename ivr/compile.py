@@ -48,7 +48,7 @@ ANSWER_SECONDS = 5
 HEADER = """\
 ; GENERATED from ivr/{file} by `hotline menu compile` (python -m ivr.compile). Do not edit: edit the menu.
 ; Calls enter at menu-entry,s,1, answered. Out: to-person, self-served, take-message, ask-callback, closed.
-; Calls back into: journal-step (node, key, result), ask-python (step, ticket number, last four digits).
+; Calls back into: journal, journal-step (node, key, result), ask-python (step, ticket number, last four).
 """
 
 
@@ -150,7 +150,7 @@ def to_queue(node: ToQueue) -> Iterator[str]:
 
 
 def progress_contexts(node: Progress, person: str) -> list[str]:
-    """Number, last four digits, answer: three contexts.
+    """Number, last four digits, answer, and what is journalled at a hang-up: four contexts.
 
     A ticket number begins with the year, so 0 alone is a person at once. The # that many press after the
     number falls into the second question, where it means `I call from that telephone`: asked silently, and
@@ -207,27 +207,33 @@ def progress_contexts(node: Progress, person: str) -> list[str]:
         extension("t", step(name, "", "silence"), f"Goto({person})"),
         extension("e", f"Goto({person})"),
     )
+    # Who hangs up while hearing the answer, or after it, was served: most people do not wait for the goodbye.
+    withdrawn = "Set(CHANNEL(hangup_handler_pop)=)"
     answer = context(
         f"{here}.answer",
         extension(
             "s",
-            "Set(HL_STAGE=served)",
             "Set(HL_TRIES=0)",
+            f"Set(CHANNEL(hangup_handler_push)={here}.served,s,1)",
             f"(hear),Background(${{HL_ANSWER}}&{sounds('hear-again')})",
             f"WaitExten({ANSWER_SECONDS})",
         ),
         extension("1", step(name, "1", "pressed"), "Goto(s,hear)"),
-        extension("0", step(name, "0", "pressed"), "Set(HL_STAGE=menu)", f"Goto({person})"),
+        extension("0", step(name, "0", "pressed"), withdrawn, f"Goto({person})"),
         extension(
             "i",
             step(name, "${INVALID_EXTEN}", "wrong"),
             *counted(2, "t,1"),
             *asked(ANSWER_SECONDS, "wrong-key", "hear-again"),
         ),
-        extension("t", "Goto(self-served,progress,1)"),
-        extension("e", f"Goto({person})"),
+        extension("t", withdrawn, "Goto(self-served,progress,1)"),
+        extension("e", withdrawn, f"Goto({person})"),
     )
-    return [number, last4, answer]
+    served = context(
+        f"{here}.served",
+        extension("s", "Set(HL_STAGE=served)", "Gosub(journal,s,1(SELFSERVED,progress))", "Return()"),
+    )
+    return [number, last4, answer, served]
 
 
 # --- opening hours -------------------------------------------------------------------------------------

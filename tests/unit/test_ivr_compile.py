@@ -15,7 +15,16 @@ from ivr.prompts import texts
 MENU, _ = menu.load(check.MENU)
 WEEKDAY = "${STRFTIME(${ARG1},Asia/Shanghai,%u)}"
 DIALPLAN = compile.compile_menu(MENU)
-OURS = {"journal-step", "to-person", "self-served", "take-message", "ask-callback", "closed", "ask-python"}
+OURS = {
+    "journal",
+    "journal-step",
+    "to-person",
+    "self-served",
+    "take-message",
+    "ask-callback",
+    "closed",
+    "ask-python",
+}
 """Contexts of the hand-written dialplan that a menu may use."""
 
 
@@ -96,6 +105,14 @@ def test_ticket_number_is_never_journalled() -> None:
     assert not re.search(
         r"journal-step[^\n]*(EXTEN\}|HL_TICKET|HL_LAST4)", DIALPLAN.replace("${INVALID_EXTEN}", "")
     )
+
+
+def test_who_hangs_up_after_the_answer_was_served_but_not_who_asks_for_a_person() -> None:
+    parts = contexts(DIALPLAN)
+    answer = parts["menu-progress.answer"]
+    assert "Set(CHANNEL(hangup_handler_push)=menu-progress.served,s,1)" in answer["s"]
+    assert all("Set(CHANNEL(hangup_handler_pop)=)" in answer[way_out] for way_out in "0te")
+    assert "Gosub(journal,s,1(SELFSERVED,progress))" in parts["menu-progress.served"]["s"]
 
 
 def test_calendar_holds_only_the_days_unlike_their_weekday() -> None:
