@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
+import { ApiError } from '../src/api'
 import { useDesk } from '../src/stores/desk'
 import { useForm } from '../src/stores/form'
 import { usePop } from '../src/stores/pop'
@@ -12,7 +13,7 @@ beforeEach(() => {
   newBrowser()
   answer('draft').mockResolvedValue(null)
   answer('saveDraft').mockResolvedValue({ saved_at: 1 })
-  answer('pop').mockImplementation(async (uid: string) => ({ uid }))
+  answer('pop').mockImplementation(async (uid: string) => ({ uid, draft: null }))
 })
 afterEach(() => {
   vi.useRealTimers()
@@ -94,4 +95,22 @@ it('an agent does not come back to the call of another at the same computer', ()
   useSession().user!.id = 8
   useDesk().restore()
   expect(useForm().callUid).toBeNull()
+})
+
+it('the draft comes with the pop, without a request of its own', async () => {
+  const asked = answer('draft')
+  answer('pop').mockResolvedValue({ uid: 'pbx1-1.1', draft: { body: { title: '路灯不亮' }, saved_at: 3 } })
+  useDesk().follow(ringing(), 0)
+  await vi.runAllTimersAsync()
+  expect(useForm().form.title).toBe('路灯不亮')
+  expect(asked).not.toHaveBeenCalled()
+})
+
+it('the draft is asked for by itself when there is no pop any more', async () => {
+  answer('draft').mockResolvedValue({ body: { title: '路灯不亮' }, saved_at: 3 })
+  answer('pop').mockRejectedValue(new ApiError(404, 'not_found', ''))
+  useDesk().follow(talking(), 0)
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(usePop().status).toBe('unknown')
+  expect(useForm().form.title).toBe('路灯不亮')
 })

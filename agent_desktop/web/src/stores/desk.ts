@@ -8,7 +8,8 @@
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
 
-import type { CallView } from '../types'
+import { api } from '../api'
+import type { CallView, Draft } from '../types'
 import { useForm } from './form'
 import { usePop } from './pop'
 import { useSeat } from './seat'
@@ -42,7 +43,12 @@ export const useDesk = defineStore('desk', () => {
     answeredAt.value = call.answered_at
     const writingAnother =
       form.callUid !== null && form.callUid !== call.uid && (form.touched || form.unsaved)
-    if (call.state !== 'ringing' || !writingAnother) void form.open(call.uid)
+    if (call.state !== 'ringing' || !writingAnother) void form.open(call.uid, draftWithPop)
+  }
+  /** The pop brings the draft along: a request less at the moment when the pop should appear. */
+  async function draftWithPop(callUid: string): Promise<Draft | null> {
+    const pop = await usePop().whenThere(callUid)
+    return pop ? pop.draft : api.draft(callUid)
   }
   function leave(now: number): void {
     endedAt.value = now
@@ -70,7 +76,7 @@ export const useDesk = defineStore('desk', () => {
       usePop().show(callUid)
       endedAt.value = 0
     }
-    void useForm().open(callUid)
+    void useForm().open(callUid, draftWithPop)
   }
   /** After a reload in after-call work the same call is on the desk again. */
   function restore(): void {

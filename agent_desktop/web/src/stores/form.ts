@@ -11,7 +11,7 @@ import { ApiError, api } from '../api'
 import { emptyForm, fromDraft, isTouched, missing, newKey, toTicket } from '../rules/form'
 import { backOff } from '../rules/pushes'
 import { shelf } from '../shelf'
-import type { Citizen, DraftBody, TicketDetail, TicketForm } from '../types'
+import type { Citizen, Draft, DraftBody, TicketDetail, TicketForm } from '../types'
 import { useClock } from './clock'
 import { useSession } from './session'
 
@@ -58,8 +58,11 @@ export const useForm = defineStore('form', () => {
     form.value = next
   }
 
-  /** Begin, or go on with, the ticket of `uid`. The text in hand is kept as a draft first. */
-  async function open(uid: string): Promise<void> {
+  /** Begin, or go on with, the ticket of `uid`; `draftOf` asks for its draft. The text in hand is kept first. */
+  async function open(
+    uid: string,
+    draftOf: (uid: string) => Promise<Draft | null> = api.draft,
+  ): Promise<void> {
     if (callUid.value === uid) return
     void flush()
     clearTimeout(quiet)
@@ -74,7 +77,7 @@ export const useForm = defineStore('form', () => {
       await flush()
       return
     }
-    const draft = await api.draft(uid).catch(() => null)
+    const draft = await draftOf(uid).catch(() => null)
     if (callUid.value === uid && draft && savedAt.value === null && written() === kept) {
       fill(draft.body)
       savedAt.value = draft.saved_at
