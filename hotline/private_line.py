@@ -241,7 +241,7 @@ class PrivateLine:
 
     # --- facts -----------------------------------------------------------------------------------
 
-    def ami(self, action: str, **headers: str) -> list[Message]:
+    def ami(self, action: str, **headers: Any) -> list[Message]:
         """What Asterisk itself says: the list of a listing action, else the one response."""
 
         async def ask() -> list[Message]:
