@@ -83,6 +83,14 @@ def whole_lines(data: bytes, offset: int) -> list[Line]:
     return lines
 
 
+def _inode_and_size(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size
+
+
 class Copier:
     """Copies one PBX's journal. `copy_once()` is one transaction; call it until it returns 0."""
 
@@ -104,12 +112,22 @@ class Copier:
         self._open: dict[str, ledger.CallFacts] = {}
         """Facts of calls that have not ended; refolded from the journal table when not here."""
         self.last_copied = 0.0
+        self._ended_at: tuple[int, int] | None = None
+        """Inode and size of the journal when its end was last reached: the same again means nothing to do."""
 
     def copy_once(self) -> int:
         """Copy the next batch and return the number of lines; 0 when the journal's end is reached.
 
         Raises what SQLAlchemy raises when the database is away; nothing is lost, nothing is half done.
         """
+        seen = _inode_and_size(self.path)
+        if seen is not None and seen == self._ended_at:
+            return 0
+        copied = self._copy_batch()
+        self._ended_at = None if copied else seen
+        return copied
+
+    def _copy_batch(self) -> int:
         files = journal_files(self.path)
         if not files:
             return 0
