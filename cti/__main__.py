@@ -1,9 +1,9 @@
 """The cti process: wires the parts together and runs until it is told to stop.
 
-    AMI ──events──► floor ──numbered changes──► desktops        ARI ──steps──► dialplan
-     ▲               │ ▲                          │
-     └──commands─────┘ └──compared every 2 s      └──commands
-    queue_log ──copier (a thread)──► ledger
+AMI ──events──► floor ──numbered changes──► desktops        ARI ──steps──► dialplan
+ ▲               │ ▲                          │
+ └──commands─────┘ └──compared every 2 s      └──commands
+queue_log ──copier (a thread)──► ledger
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class Cti:
         self.commands = Commands(self.ami, lambda: self.floor)
         self.after_call = AfterCall(self.commands, settings.wrapup_seconds)
         steps = Steps(sessions(engine), settings.area_code)
-        self.ari = Ari("127.0.0.1", settings.pbx_http_port, "cti", settings.ari_password, "hotline", steps.take)
+        self.ari = Ari(
+            "127.0.0.1", settings.pbx_http_port, "cti", settings.ari_password, "hotline", steps.take
+        )
         steps.ari = self.ari
         self.copier = Copier(
             settings.journal,

@@ -156,7 +156,7 @@ class Ami:
                     await task
 
     async def _start(self) -> None:
-        await self.action("Login", Username=self.user, Secret=self.secret, timeout=5)
+        await self.action("Login", Username=self.user, Secret=self.secret, within=5)
         await asyncio.wait_for(self._booted.wait(), 60)
         await self._on_up()
         buffered, self._buffer = self._buffer or [], None
@@ -167,7 +167,7 @@ class Ami:
     async def _ping(self) -> None:
         while True:
             await asyncio.sleep(self.PING_EVERY)
-            await self.action("Ping", timeout=self.PING_WITHIN)
+            await self.action("Ping", within=self.PING_WITHIN)
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         async for message in _messages(reader):
@@ -194,7 +194,7 @@ class Ami:
         try:
             self._on_event(message)
         except Exception:
-            # A reader that stops at one bad event would blind every screen; it is logged and the next one comes.
+            # A reader that stops at one bad event would blind every screen; it is logged, the next one comes.
             log.exception("event_not_understood", event_name=message.get("Event"))
 
     @staticmethod
@@ -207,20 +207,20 @@ class Ami:
         if not pending.wants_list or listing.lower() == "complete":
             pending.future.set_result(pending.messages)
 
-    async def action(self, action: str, *, timeout: float = 3.0, **headers: str) -> Message:
-        """Send one action and return its response.
+    async def action(self, action: str, *, within: float = 3.0, **headers: str) -> Message:
+        """Send one action and return its response, waiting `within` seconds for it.
 
         Raises NotConnected, ActionTimeout, ActionRefused, and ValueError for a forbidden character.
         """
-        return (await self._send(action, headers, timeout, wants_list=False))[0]
+        return (await self._send(action, headers, within, wants_list=False))[0]
 
-    async def listing(self, action: str, *, timeout: float = 10.0, **headers: str) -> list[Message]:
+    async def listing(self, action: str, *, within: float = 10.0, **headers: str) -> list[Message]:
         """Send an action that answers with a list and return the list's events, without start and end."""
-        messages = await self._send(action, headers, timeout, wants_list=True)
+        messages = await self._send(action, headers, within, wants_list=True)
         return [m for m in messages if "Event" in m and "EventList" not in m]
 
     async def _send(
-        self, action: str, headers: dict[str, str], timeout: float, *, wants_list: bool
+        self, action: str, headers: dict[str, str], within: float, *, wants_list: bool
     ) -> list[Message]:
         if self._writer is None:
             raise NotConnected("no connection to Asterisk")
@@ -230,11 +230,11 @@ class Ami:
         self._pending[number] = _Pending(future, wants_list)
         try:
             self._writer.write(data)
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 await self._writer.drain()
                 return await future
         except TimeoutError:
-            raise ActionTimeout(f"Asterisk did not answer {action} within {timeout:g} s") from None
+            raise ActionTimeout(f"Asterisk did not answer {action} within {within:g} s") from None
         except ConnectionError as error:
             raise NotConnected(str(error)) from error
         finally:

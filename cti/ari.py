@@ -86,10 +86,11 @@ class Ari:
         except Exception:
             log.exception("ari_event_failed", event_type=event.get("type"))
 
-    async def request(self, method: str, *path: str, timeout: float = 2.0, **query: str) -> Any:
-        """One REST request, e.g. `request("POST", "channels", uid, "continue")`; returns the decoded body or None.
+    async def request(self, method: str, *path: str, within: float = 2.0, **query: str) -> Any:
+        """One REST request, e.g. `request("POST", "channels", uid, "continue")`.
 
-        Ids in `path` are percent-encoded here. Raises AriError.
+        Returns the decoded body or None. Ids in `path` are percent-encoded here. Raises AriError, also when
+        there is no answer `within` seconds.
         """
         if self._socket is None:
             raise AriError("no connection to Asterisk")
@@ -100,13 +101,13 @@ class Ari:
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._pending[number] = future
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 await self._socket.send(
                     json.dumps({"type": "RESTRequest", "request_id": number, "method": method, "uri": uri})
                 )
                 answer = await future
         except TimeoutError:
-            raise AriError(f"Asterisk did not answer {method} {uri} within {timeout:g} s") from None
+            raise AriError(f"Asterisk did not answer {method} {uri} within {within:g} s") from None
         except websockets.WebSocketException as error:
             raise AriError(str(error)) from error
         finally:

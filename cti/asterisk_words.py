@@ -57,7 +57,7 @@ def call_of(message: Message) -> f.FloorCall | None:
 
 
 def path_of(text: str) -> tuple[tuple[str, str], ...]:
-    """Menu steps as the dialplan collects them: "main:2/complaint:1" is (("main", "2"), ("complaint", "1"))."""
+    """Menu steps as the dialplan collects them: "main:2/news:1" is (("main", "2"), ("news", "1"))."""
     steps = (step.partition(":") for step in text.split("/") if step)
     return tuple((node, key) for node, _, key in steps)
 
@@ -203,7 +203,9 @@ def floor_of(
     for message in queue_status:
         if message["Event"] == "QueueParams":
             floor.queues[message["Queue"]] = ()
-    for message in sorted((m for m in queue_status if m["Event"] == "QueueEntry"), key=lambda m: int(m["Position"])):
+    for message in sorted(
+        (m for m in queue_status if m["Event"] == "QueueEntry"), key=lambda m: int(m["Position"])
+    ):
         call = call_of(by_name.get(message["Channel"], {}))
         if call:
             floor.queues[message["Queue"]] = (*floor.queues.get(message["Queue"], ()), call.uid)
@@ -219,7 +221,8 @@ def floor_of(
 def _with_members(floor: f.Floor, queue_status: list[Message], devices: list[Message]) -> f.Floor:
     there = {m["Device"]: reachable(m["State"]) for m in devices}
     seats = {
-        number: replace(seat, reachable=there.get(f"PJSIP/{number}", False)) for number, seat in floor.seats.items()
+        number: replace(seat, reachable=there.get(f"PJSIP/{number}", False))
+        for number, seat in floor.seats.items()
     }
     for message in queue_status:
         number = seat_of(message.get("Location", "")) if message["Event"] == "QueueMember" else None
@@ -244,11 +247,12 @@ def _with_seat_channel(floor: f.Floor, message: Message, by_name: dict[str, Mess
     if not uid or number not in floor.seats or message["Uniqueid"] == uid:
         return floor
     citizen = next((m for m in by_name.values() if m["Uniqueid"] == uid), None)
-    call = floor.calls.get(uid) or (call_of(citizen) if citizen else None)
+    citizens_call = call_of(citizen) if citizen else None
+    call = floor.calls.get(uid) or citizens_call
     if call is None or message["ChannelState"] not in ("5", "6"):
         return floor
     talking = message["ChannelState"] == "6"
-    answered_at = call_of(citizen).answered_at if citizen and call_of(citizen) else None  # type: ignore[union-attr]
+    answered_at = citizens_call.answered_at if citizens_call else None
     call = replace(
         call,
         state="talking" if talking else "ringing",
@@ -260,13 +264,16 @@ def _with_seat_channel(floor: f.Floor, message: Message, by_name: dict[str, Mess
         event_at=now,
     )
     seat = replace(
-        floor.seats[number], activity=call.state, call=uid, since=(call.answered_at if talking else None) or now
+        floor.seats[number],
+        activity=call.state,
+        call=uid,
+        since=(call.answered_at if talking else None) or now,
     )
     return replace(floor, seats={**floor.seats, number: seat}, calls={**floor.calls, uid: call})
 
 
 def keeping_holds(before: f.Floor, fresh: f.Floor) -> f.Floor:
-    """`fresh` with what its replies cannot tell taken from `before`: holds, and times already known exactly."""
+    """`fresh` with what its replies cannot tell taken from `before`: holds, and times known exactly."""
     seats, calls = dict(fresh.seats), dict(fresh.calls)
     for uid, call in fresh.calls.items():
         old = before.calls.get(uid)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -19,9 +19,10 @@ from cti.floor import Floor, FloorCall, Seat
 
 log = structlog.get_logger()
 
-REASONS = frozenset(
-    "break meal meeting training follow_up other signed_in no_answer after_call screen_gone".split()
-)
+REASONS = frozenset((
+    "break", "meal", "meeting", "training", "follow_up", "other",
+    "signed_in", "no_answer", "after_call", "screen_gone",
+))  # fmt: skip
 _NUMBER = re.compile(r"^\d{3,20}$")
 _AGENT = re.compile(r"^[A-Za-z0-9_.-]{1,32}$")
 
@@ -39,7 +40,7 @@ class Commands:
 
     def __init__(self, ami: Ami, floor: Callable[[], Floor]) -> None:
         self._ami, self._floor = ami, floor
-        self._verbs = {
+        self._verbs: dict[str, Callable[..., Awaitable[None]]] = {
             "sign_in": self.sign_in,
             "sign_out": self.sign_out,
             "ready": self.ready,
@@ -130,7 +131,9 @@ class Commands:
     async def hang_up(self, seat: str) -> None:
         """End the seat's call, or refuse the one that rings."""
         call = self._call(seat)
-        await self._ami.action("Hangup", Channel=call.seat_channel, Cause="16" if call.state != "ringing" else "21")
+        await self._ami.action(
+            "Hangup", Channel=call.seat_channel, Cause="16" if call.state != "ringing" else "21"
+        )
 
     async def transfer(self, seat: str, kind: str, target: str) -> None:
         """Hand the citizen over without asking: kind "queue" (its name) or "number" (outside, digits)."""
@@ -160,7 +163,7 @@ class Commands:
             MemberName=agent,
             Penalty=str(max(0, penalty)),
             Paused="true" if pause else "false",
-            **({"Reason": pause} if pause else {}),
+            Reason=pause or "",
         )
 
     async def _pause(self, seat: str, reason: str | None) -> None:
@@ -228,7 +231,7 @@ class AfterCall:
         self._timers.pop(seat, None)
         self._spawn(self._commands.run({"name": "finish_after_call", "seat": seat}))
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -66,7 +66,9 @@ def journal_files(path: Path) -> list[JournalFile]:
         stamp = first.split(b"|", 1)[0]
         name = f"{status.st_ino}-{hashlib.sha256(first).hexdigest()[:16]}"
         begins = int(stamp) if stamp.isdigit() else int(status.st_mtime)
-        found.append((JournalFile(candidate, name, begins, status.st_size), candidate == path, status.st_mtime))
+        found.append(
+            (JournalFile(candidate, name, begins, status.st_size), candidate == path, status.st_mtime)
+        )
     found.sort(key=lambda item: (item[1], item[0].begins, item[2]))
     return [item[0] for item in found]
 
@@ -175,7 +177,9 @@ class Copier:
                 if position.offset >= file.size and index + 1 < len(files):
                     return files[index + 1], 0
                 return file, position.offset
-        log.error("journal_file_gone", file=position.file, offset=position.offset, goes_on_at=files[0].path.name)
+        log.error(
+            "journal_file_gone", file=position.file, offset=position.offset, goes_on_at=files[0].path.name
+        )
         return files[0], 0
 
     def _set_position(
@@ -241,14 +245,14 @@ class Copier:
         )
         facts: dict[str, ledger.CallFacts] = {}
         for row in rows:
-            entry = Entry(row.at, row.call_uid, row.queue, row.agent, row.event, tuple(row.data), understood=True)
+            entry = Entry(
+                row.at, row.call_uid, row.queue, row.agent, row.event, tuple(row.data), understood=True
+            )
             uid = row.call_uid or ""
             facts[uid] = ledger.apply(facts.get(uid) or ledger.begin(entry), entry, self._short_abandon_s)
         return facts
 
-    def _close_open_calls(
-        self, session: Session, at: datetime, touched: dict[str, ledger.CallFacts]
-    ) -> None:
+    def _close_open_calls(self, session: Session, at: datetime, touched: dict[str, ledger.CallFacts]) -> None:
         """Asterisk was started anew: what was open then ended with it."""
         session.flush()
         rows = session.scalars(

@@ -12,6 +12,7 @@ An event that comes twice, late, or for a call already gone changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -410,7 +411,7 @@ def _freed(floor: Floor, number: str | None, uid: str, at: int, only: str | None
     return {seat.seat: replace(seat, activity="idle", call=None, since=at)}
 
 
-_RULES: dict[type, Any] = {
+_RULES: dict[type, Callable[[Floor, Any], Changes]] = {
     CallQueued: _queued,
     CallLeftQueue: _left_queue,
     SeatRang: _rang,

@@ -1,6 +1,7 @@
 """The AMI wire's grammar, and its behaviour against a peer that misbehaves."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -49,7 +50,9 @@ class Manager:
                 writer.write(f"Response: Success\r\nActionID: {number}\r\n\r\n".encode())
                 writer.write(b"Event: FullyBooted\r\n\r\nEvent: Early\r\n\r\n")
             elif action == "Bad":
-                writer.write(f"Response: Error\r\nActionID: {number}\r\nMessage: No such thing\r\n\r\n".encode())
+                writer.write(
+                    f"Response: Error\r\nActionID: {number}\r\nMessage: No such thing\r\n\r\n".encode()
+                )
             elif action == "List":
                 writer.write(
                     f"Response: Success\r\nActionID: {number}\r\nEventList: start\r\n\r\n"
@@ -65,7 +68,9 @@ class Wire:
     """An Ami against a Manager, with what it said in the order it said it."""
 
     def __init__(self) -> None:
-        self.manager, self.said = Manager(), []  # type: ignore[var-annotated]
+        self.manager = Manager()
+        self.said: list[str] = []
+        self.news = asyncio.Event()
         self.up, self.down = asyncio.Event(), asyncio.Event()
 
     async def __aenter__(self) -> "Wire":
@@ -84,30 +89,35 @@ class Wire:
             writer.close()
 
     def _event(self, message: dict[str, str]) -> None:
-        self.said.append(message["Event"])
+        self._say(message["Event"])
         if message["Event"] == "Bad":
             raise RuntimeError("a reader's mistake")
 
     async def _up(self) -> None:
         await self.ami.action("Snapshot")
-        self.said.append("snapshot")
+        self._say("snapshot")
         self.up.set()
 
     def _down(self) -> None:
-        self.said.append("down")
+        self._say("down")
         self.down.set()
 
+    def _say(self, word: str) -> None:
+        self.said.append(word)
+        self.news.set()
 
-async def until(condition, timeout: float = 5.0) -> None:  # type: ignore[no-untyped-def]
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.01)
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until what was said makes `condition` true."""
+        async with asyncio.timeout(5):
+            while not condition():
+                self.news.clear()
+                await self.news.wait()
 
 
 def test_events_before_the_snapshot_are_given_after_it() -> None:
     async def story() -> None:
         async with Wire() as wire:
-            await until(lambda: "Early" in wire.said)
+            await wire.until(lambda: "Early" in wire.said)
             assert wire.said == ["snapshot", "Early"]
 
     asyncio.run(story())
@@ -121,7 +131,7 @@ def test_replies_refusals_lists_and_silence_are_told_apart() -> None:
             with pytest.raises(ActionRefused, match="No such thing"):
                 await wire.ami.action("Bad")
             with pytest.raises(ActionTimeout):
-                await wire.ami.action("Mute", timeout=0.05)
+                await wire.ami.action("Mute", within=0.05)
             answers = await asyncio.gather(*(wire.ami.action("Anything") for _ in range(50)))
             assert len(answers) == 50
 
@@ -136,7 +146,7 @@ def test_a_half_open_connection_is_noticed_and_made_anew() -> None:
             with pytest.raises(NotConnected):
                 await wire.ami.action("Anything")
             wire.manager.silent = False
-            await until(lambda: wire.manager.logins == 2 and wire.said.count("snapshot") == 2)
+            await wire.until(lambda: wire.manager.logins == 2 and wire.said.count("snapshot") == 2)
 
     asyncio.run(story())
 
@@ -144,8 +154,8 @@ def test_a_half_open_connection_is_noticed_and_made_anew() -> None:
 def test_a_mistake_in_one_event_does_not_stop_the_next() -> None:
     async def story() -> None:
         async with Wire() as wire:
-            await until(lambda: "Early" in wire.said)
+            await wire.until(lambda: "Early" in wire.said)
             wire.manager.writers[0].write(b"Event: Bad\r\n\r\nEvent: Good\r\n\r\n")
-            await until(lambda: "Good" in wire.said)
+            await wire.until(lambda: "Good" in wire.said)
 
     asyncio.run(story())

@@ -51,7 +51,10 @@ def test_an_answered_call_knows_who_when_and_how_long() -> None:
     assert facts.outcome is Outcome.ANSWERED
     assert (facts.agent, facts.seat, facts.queue) == ("agent01", "8001", "consultation")
     assert (facts.wait_ms, facts.talk_ms, facts.ended_by, facts.cause) == (2506, 15999, "agent", 16)
-    assert [(s.node, s.key, s.result) for s in facts.menu_path] == [("main", "", "silence"), ("main", "1", "pressed")]
+    assert [(s.node, s.key, s.result) for s in facts.menu_path] == [
+        ("main", "", "silence"),
+        ("main", "1", "pressed"),
+    ]
 
 
 def test_a_hostile_name_comes_out_as_it_was_sent() -> None:
@@ -119,7 +122,12 @@ def test_a_transfer_does_not_make_the_first_agents_end_the_calls_end() -> None:
     lines.insert(8, "1795289110|pbx1-1795289075.0|NONE|NONE|TRANSFERRED|1795289110500|queue|dialect")
     lines[-1] = "1795289130|pbx1-1795289075.0|NONE|NONE|CALLENDED|1795289130000|0|caller|queue"
     facts = fold("\n".join(lines))
-    assert (facts.outcome, facts.transfers, facts.ended_by, facts.agent) == (Outcome.ANSWERED, 1, "caller", "agent01")
+    assert (facts.outcome, facts.transfers, facts.ended_by, facts.agent) == (
+        Outcome.ANSWERED,
+        1,
+        "caller",
+        "agent01",
+    )
 
 
 @given(st.lists(st.sampled_from(ANSWERED.splitlines() + OVERFLOWED.splitlines()), max_size=30))
