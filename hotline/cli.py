@@ -27,7 +27,10 @@ ELSEWHERE = {
         "hotline.recordings_commands:recordings_commands",
         "Recordings: every answered call has one, or a reason.",
     ),
-    "bench pop": ("hotline.bench.command:pop", "From Asterisk's ring to the painted screen pop: p50 and p99."),
+    "bench pop": (
+        "hotline.bench.command:pop",
+        "From Asterisk's ring to the painted screen pop: p50 and p99.",
+    ),
 }
 """Commands whose words are in other modules: name -> (module:function or module:typer application, help)."""
 

@@ -1,8 +1,9 @@
 """The PBX process: lays out an installation's folder from `asterisk_conf/` and starts Asterisk on it.
 
-`asterisk_conf/*.conf` is copied as it stands; what differs from machine to machine (addresses, ports, secrets,
-seats) goes into `site/*.conf` beside it. Asterisk runs in bubblewrap on the PBX tree, or as installed
-(setting `asterisk`); either way it sees the same absolute paths, so recordings and journal have one name.
+`asterisk_conf/*.conf` is copied as it stands; what differs from machine to machine (addresses, ports,
+secrets, seats) goes into `site/*.conf` beside it. Asterisk runs in bubblewrap on the PBX tree, or as
+installed (setting `asterisk`); either way it sees the same absolute paths, so recordings and journal have
+one name.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def _directories(settings: Settings) -> str:
 
 
 def _lay_out_data(settings: Settings) -> None:
-    """Sounds and music as Asterisk wants them; its XML documentation comes from the tree (modules need it)."""
+    """Sounds and music as Asterisk wants them; its XML documentation, which modules need, is the tree's."""
     data = settings.pbx / "data"
     prompts.install(data / "sounds" / "zh", settings.var / "prompts")
     moh = data / "moh"
@@ -152,7 +153,8 @@ def _seat(s: Settings, number: str) -> str:
     parts = []
     for name, template, secret in ((number, "seat", password), (number + "w", "seat-browser", browser)):
         parts.append(
-            f"[{name}]({template})\nauth = {name}\naors = {name}\ncallerid = {number} <{number}>\n{_media(s)}\n"
+            f"[{name}]({template})\nauth = {name}\naors = {name}\n"
+            f"callerid = {number} <{number}>\n{_media(s)}\n"
             f"[{name}](seat-auth)\nusername = {name}\npassword = {secret}\n\n[{name}](seat-aor)\n"
         )
     return "\n".join(parts)

@@ -55,7 +55,11 @@ def test_calls_arrive_in_the_ledger_with_their_outcomes(journal: Path, engine: E
     journal.write_text(START + OVERFLOWED + IN_MENU + ANSWERED)
     assert copy_all(copier(journal, engine)) == 1 + 4 + 3 + 9
     rows = calls(engine)
-    assert sorted(str(row.outcome) for row in rows.values()) == ["abandoned_in_menu", "answered", "overflowed"]
+    assert sorted(str(row.outcome) for row in rows.values()) == [
+        "abandoned_in_menu",
+        "answered",
+        "overflowed",
+    ]
     assert rows["pbx1-1795289075.0"].caller == "8613812345678"
     assert rows["pbx1-1795289032.0"].caller == ""
 
@@ -125,7 +129,9 @@ def test_two_rotations_while_we_were_dead_lose_nothing(journal: Path, engine: En
 
 
 def test_what_is_not_understood_is_kept(journal: Path, engine: Engine) -> None:
-    journal.write_bytes(START.encode() + b"garbage \xff\xfe\0 line\n" + b"1795288423|x|NONE|NONE|FROMTHEFUTURE|1\n")
+    journal.write_bytes(
+        START.encode() + b"garbage \xff\xfe\0 line\n" + b"1795288423|x|NONE|NONE|FROMTHEFUTURE|1\n"
+    )
     copy_all(copier(journal, engine))
     with sessions(engine)() as session:
         unknown = session.scalars(select(models.JournalEvent).where(~models.JournalEvent.understood)).all()

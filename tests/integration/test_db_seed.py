@@ -22,11 +22,11 @@ from db.models import (
     User,
     now,
 )
+from db.numbers import normal
 from db.seed import OUTCOMES, seed
 from tickets import catalogue
 from tickets.demo import seed_tickets
 from tickets.life import ACTION_LABELS
-from db.numbers import normal
 from tickets.states import FINISHED, State
 from tickets.ticket_number import is_valid
 
