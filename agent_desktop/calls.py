@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from apiflask import APIBlueprint
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -254,14 +255,20 @@ def _history(db: Session, uid: str, number: str, user_id: int) -> dict[str, Any]
 def _earlier_calls(db: Session, uid: str, number: str) -> list[tuple[Call, str | None]]:
     if not number:
         return []
-    found = db.execute(
+    found = db.execute(_earlier(), {"number": number, "uid": uid})
+    return [(call, name) for call, name in found]
+
+
+@cache
+def _earlier() -> Select[*tuple[Any, ...]]:
+    # Built once: at the moment of a ring, building the statements would cost more than asking them.
+    return (
         select(Call, User.name)
         .outerjoin(User, User.login == Call.agent)
-        .where(Call.caller == number, Call.uid != uid)
+        .where(Call.caller == bindparam("number"), Call.uid != bindparam("uid"))
         .order_by(Call.arrived_at.desc())
         .limit(RECENT_CALLS)
     )
-    return [(call, name) for call, name in found]
 
 
 def _repeat(db: Session, uid: str, number: str) -> dict[str, Any]:
@@ -269,12 +276,19 @@ def _repeat(db: Session, uid: str, number: str) -> dict[str, Any]:
     if not number:
         return {"calls_24h": 0, "calls_7d": 0, "flag": False}
     now = datetime.now(UTC)
-    week, day = db.execute(
-        select(func.count(), func.count().filter(Call.arrived_at >= now - timedelta(days=1))).where(
-            Call.caller == number, Call.uid != uid, Call.arrived_at >= now - timedelta(days=7)
-        )
-    ).one()
+    since = {"day": now - timedelta(days=1), "week": now - timedelta(days=7)}
+    week, day = db.execute(_counted(), {"number": number, "uid": uid, **since}).one()
     return {"calls_24h": day, "calls_7d": week, "flag": day >= REPEAT_24H or week >= REPEAT_7D}
+
+
+@cache
+def _counted() -> Select[*tuple[Any, ...]]:
+    moment = Call.arrived_at.type
+    return select(func.count(), func.count().filter(Call.arrived_at >= bindparam("day", type_=moment))).where(
+        Call.caller == bindparam("number"),
+        Call.uid != bindparam("uid"),
+        Call.arrived_at >= bindparam("week", type_=moment),
+    )
 
 
 def _candidate(one: search.Candidate) -> dict[str, Any]:

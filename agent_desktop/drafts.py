@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from apiflask import APIBlueprint
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,14 @@ from db.models import Draft, now
 blueprint = APIBlueprint("drafts", __name__, url_prefix="/api", tag="drafts")
 LONGEST_BODY = 64 * 1024
 MOST_DRAFTS = 50
+
+_OF_CALL = select(Draft).where(Draft.user_id == bindparam("user_id"), Draft.call_uid == bindparam("uid"))
+_OF_USER = (
+    select(Draft)
+    .where(Draft.user_id == bindparam("user_id"))
+    .order_by(Draft.saved_at.desc())
+    .limit(MOST_DRAFTS)
+)
 
 
 @blueprint.put("/calls/<uid>/draft")
@@ -75,15 +83,12 @@ def drop(uid: str) -> str:
 def listing() -> list[dict[str, Any]]:
     """My unsaved drafts, newest first."""
     with transaction() as db:
-        rows = db.scalars(
-            select(Draft).where(Draft.user_id == me().id).order_by(Draft.saved_at.desc()).limit(MOST_DRAFTS)
-        )
-        return [_view(one) for one in rows]
+        return [_view(one) for one in db.scalars(_OF_USER, {"user_id": me().id})]
 
 
 def draft_of(db: Session, user_id: int, uid: str) -> dict[str, Any] | None:
     """One person's draft of a call, as the pages get it."""
-    one = db.scalar(select(Draft).where(Draft.user_id == user_id, Draft.call_uid == uid))
+    one = db.scalar(_OF_CALL, {"user_id": user_id, "uid": uid})
     return _view(one) if one else None
 
 

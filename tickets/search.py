@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from db.models import Category, Citizen, CitizenPhone, Ticket, Unit, User
@@ -103,11 +104,15 @@ def for_number(session: Session, number: str, limit: int = 20) -> list[TicketRow
     """Tickets of a telephone number (normal form): open ones first, then newest first."""
     if not number:
         return []
-    finished = case((Ticket.state.in_(FINISHED), 1), else_=0)
-    mine = _rows().where(Ticket.contact_number == number)
-    return [
-        _row(one) for one in session.execute(mine.order_by(finished, Ticket.created_at.desc()).limit(limit))
-    ]
+    return [_row(one) for one in session.execute(_of_number(), {"number": number, "most": limit})]
+
+
+@cache
+def _of_number() -> Select[*tuple[Any, ...]]:
+    # Built once, as are the others of the pop: building it costs more than asking it.
+    finished = case((_state_is_one_of(FINISHED), 1), else_=0)
+    mine = _rows().where(Ticket.contact_number == bindparam("number"))
+    return mine.order_by(finished, Ticket.created_at.desc()).limit(bindparam("most"))
 
 
 def for_calls(session: Session, uids: Sequence[str]) -> dict[str, list[str]]:
@@ -115,10 +120,15 @@ def for_calls(session: Session, uids: Sequence[str]) -> dict[str, list[str]]:
     if not uids:
         return {}
     found: dict[str, list[str]] = {}
-    written = select(Ticket.call_uid, Ticket.number).where(Ticket.call_uid.in_(uids)).order_by(Ticket.id)
-    for uid, number in session.execute(written):
+    for uid, number in session.execute(_written(), {"uids": list(uids)}):
         found.setdefault(str(uid), []).append(number)
     return found
+
+
+@cache
+def _written() -> Select[*tuple[Any, ...]]:
+    in_these = Ticket.call_uid.in_(bindparam("uids", expanding=True))
+    return select(Ticket.call_uid, Ticket.number).where(in_these).order_by(Ticket.id)
 
 
 def row(session: Session, ticket_id: int) -> TicketRow | None:
@@ -131,25 +141,7 @@ def candidates(session: Session, number: str, limit: int = 10) -> list[Candidate
     """All citizens with this number, the one with most tickets first. At most three SQL statements."""
     if not number:
         return []
-    holders = select(CitizenPhone.citizen_id).where(CitizenPhone.number == number)
-    counted = (
-        select(
-            Ticket.citizen_id,
-            func.count().label("all"),
-            func.sum(case((Ticket.state.in_(OPEN), 1), else_=0)).label("open"),
-        )
-        .where(Ticket.citizen_id.in_(holders))
-        .group_by(Ticket.citizen_id)
-        .subquery()
-    )
-    all_, open_ = func.coalesce(counted.c.all, 0), func.coalesce(counted.c.open, 0)
-    people = session.execute(
-        select(Citizen, all_, open_)
-        .outerjoin(counted, counted.c.citizen_id == Citizen.id)
-        .where(Citizen.id.in_(holders))
-        .order_by(all_.desc(), Citizen.id)
-        .limit(limit)
-    ).all()
+    people = session.execute(_holders(), {"number": number, "most": limit}).all()
     numbers = _numbers(session, [citizen.id for citizen, _, _ in people])
     return [
         Candidate(
@@ -167,12 +159,45 @@ def candidates(session: Session, number: str, limit: int = 10) -> list[Candidate
     ]
 
 
+@cache
+def _holders() -> Select[*tuple[Any, ...]]:
+    holders = select(CitizenPhone.citizen_id).where(CitizenPhone.number == bindparam("number"))
+    counted = (
+        select(
+            Ticket.citizen_id,
+            func.count().label("all"),
+            func.sum(case((_state_is_one_of(OPEN), 1), else_=0)).label("open"),
+        )
+        .where(Ticket.citizen_id.in_(holders))
+        .group_by(Ticket.citizen_id)
+        .subquery()
+    )
+    all_, open_ = func.coalesce(counted.c.all, 0), func.coalesce(counted.c.open, 0)
+    return (
+        select(Citizen, all_, open_)
+        .outerjoin(counted, counted.c.citizen_id == Citizen.id)
+        .where(Citizen.id.in_(holders))
+        .order_by(all_.desc(), Citizen.id)
+        .limit(bindparam("most"))
+    )
+
+
 def _numbers(session: Session, citizens: list[int]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
-    phones = select(CitizenPhone.citizen_id, CitizenPhone.number).where(CitizenPhone.citizen_id.in_(citizens))
-    for citizen, number in session.execute(phones.order_by(CitizenPhone.id)) if citizens else ():
+    for citizen, number in session.execute(_phones(), {"citizens": citizens}) if citizens else ():
         found.setdefault(citizen, []).append(number)
     return found
+
+
+@cache
+def _phones() -> Select[*tuple[Any, ...]]:
+    theirs = CitizenPhone.citizen_id.in_(bindparam("citizens", expanding=True))
+    return select(CitizenPhone.citizen_id, CitizenPhone.number).where(theirs).order_by(CitizenPhone.id)
+
+
+def _state_is_one_of(states: Iterable[str]) -> ColumnElement[bool]:
+    # Not IN: its list of parameters is written into the statement anew at each execution.
+    return or_(*(Ticket.state == state for state in sorted(states)))
 
 
 def _rows() -> Select[*tuple[Any, ...]]:
