@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from db.engine import open_engine, sessions
-from db.models import Base, Call, JournalEvent, Recording
+from db.models import Call, JournalEvent, Recording
 from hotline.settings import Settings
 from recordings import keep, rounds, samples, sound
 
@@ -34,10 +34,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> sessionmaker[Session]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'test.db'}")
-    Base.metadata.create_all(engine)
-    return sessions(engine)
+def database(tmp_path: Path, new_database: Callable[[Path], str]) -> sessionmaker[Session]:
+    return sessions(open_engine(new_database(tmp_path / "test.db")))
 
 
 Ledger = Callable[..., str]

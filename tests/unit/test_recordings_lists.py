@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from db.engine import open_engine, sessions
-from db.models import Base, Call, JournalEvent, Queue, Recording, Ticket, User
+from db.models import Call, JournalEvent, Queue, Recording, Ticket, User
 from hotline.settings import Settings
 from recordings import nightly, retention, rounds, samples
 from recordings.listen import Listener, Subject, may_listen, may_see, subject
@@ -59,10 +60,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> sessionmaker[Session]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'test.db'}")
-    Base.metadata.create_all(engine)
-    return sessions(engine)
+def database(tmp_path: Path, new_database: Callable[[Path], str]) -> sessionmaker[Session]:
+    return sessions(open_engine(new_database(tmp_path / "test.db")))
 
 
 def call(n: int, **fields: object) -> Call:

@@ -1,14 +1,8 @@
-"""hotline.worker and `hotline recordings check`: the rounds, the jobs, the process and its end."""
+"""hotline.worker and `hotline recordings check`: the rounds, the jobs, the command."""
 
 from __future__ import annotations
 
 import os
-import signal
-import sqlite3
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,13 +14,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from typer.testing import CliRunner
 
 from db.engine import open_engine, sessions
-from db.models import Base, Call, Recording
+from db.models import Call, Recording
 from hotline import worker
 from hotline.recordings_commands import recordings_commands
 from hotline.settings import Settings, load
 from recordings import rounds, samples
-
-REPO = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -37,10 +29,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def database(settings: Settings) -> sessionmaker[Session]:
-    engine = open_engine(settings.database)
-    Base.metadata.create_all(engine)
-    return sessions(engine)
+def database(settings: Settings, new_database: Callable[[Path], str]) -> sessionmaker[Session]:
+    return sessions(open_engine(new_database(settings.var / "hotline.db")))
 
 
 def ended_call(database: sessionmaker[Session], uniqueid: str, at: datetime, **fields: object) -> str:
@@ -68,13 +58,6 @@ def spooled(settings: Settings, uniqueid: str, at: datetime, seconds: float = 4.
 def states(database: sessionmaker[Session]) -> list[str]:
     with database() as session:
         return list(session.scalars(select(Recording.state)))
-
-
-def until(condition: Callable[[], object], timeout: float = 15.0) -> None:
-    pause, end = threading.Event(), time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        pause.wait(0.05)
 
 
 # --- rounds --------------------------------------------------------------------------------------------
@@ -202,84 +185,3 @@ def test_command_without_a_database_says_so(installed, monkeypatch) -> None:
     told = CliRunner().invoke(recordings_commands, ["check", "--day", "2026-11-20"])
     assert told.exit_code == 2
     assert "no such table" in told.output
-
-
-# --- the process ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def start(settings: Settings, database) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    running: list[subprocess.Popen[str]] = []
-
-    def go() -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hotline.worker"],
-            cwd=REPO,
-            env=os.environ | {"HOTLINE_VAR": str(settings.var)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        running.append(process)
-        assert process.stdout is not None
-        assert "worker started" in process.stdout.readline()
-        return process
-
-    yield go
-    for process in running:
-        process.kill()
-        process.communicate()
-
-
-def test_recording_is_playable_within_five_seconds_and_sigterm_ends_the_worker(
-    settings, database, start
-) -> None:
-    process = start()
-    now = datetime.now(UTC)
-    samples.write_raw(settings.monitor / "pbx1-1.1.raw", 4.0)
-    began = time.monotonic()
-    ended_call(database, "1.1", now)
-    until(lambda: states(database) == ["kept"], 10)
-    assert time.monotonic() - began < 5
-    assert not list(settings.monitor.iterdir())
-    began = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=5)
-    assert time.monotonic() - began < 3
-    assert process.returncode == 0
-    assert [line for line in out.splitlines() if not line.startswith("timestamp=")] == []
-
-
-def test_killed_worker_leaves_no_half_record(settings, database, start) -> None:
-    now = datetime.now(UTC) - timedelta(seconds=30)
-    for n in range(8):
-        spooled(settings, f"1.{n}", now, seconds=60.0)
-        ended_call(database, f"1.{n}", now, talk_ms=60_000)
-    process = start()
-    until(lambda: len(states(database)) >= 2)
-    process.kill()
-    process.wait()
-    with database() as session:
-        kept = list(session.scalars(select(Recording)))
-    left = {path.stem for path in settings.monitor.iterdir()}
-    assert all((settings.recordings / row.path).exists() for row in kept)
-    assert left | {row.call_uid for row in kept} == {f"pbx1-1.{n}" for n in range(8)}
-    start()
-    until(lambda: len(states(database)) == 8 and not list(settings.monitor.iterdir()))
-    assert len(list(settings.recordings.rglob("*.flac"))) == 8
-    assert not list(settings.recordings.rglob("*.part"))
-
-
-def test_worker_outlives_a_locked_database(settings, database, start) -> None:
-    start()
-    now = datetime.now(UTC)
-    spooled(settings, "1.1", now - timedelta(seconds=30))
-    ended_call(database, "1.1", now - timedelta(seconds=30))
-    lock = sqlite3.connect(settings.var / "hotline.db", isolation_level=None)
-    try:
-        lock.execute("begin immediate")
-        until(lambda: (settings.recordings).exists() and any(settings.recordings.rglob("*.flac")))
-    finally:
-        lock.execute("rollback")
-        lock.close()
-    until(lambda: states(database) == ["kept"])
