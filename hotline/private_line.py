@@ -24,6 +24,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +266,9 @@ class PrivateLine:
                 with contextlib.suppress(asyncio.CancelledError):
                     await running
 
-        return asyncio.run(ask())
+        # In a thread of its own: whoever asks may be inside a loop already, as Playwright's callers are.
+        with ThreadPoolExecutor(1) as own:
+            return own.submit(asyncio.run, ask()).result()
 
     def log(self, part: str) -> str:
         """What a part has printed."""

@@ -15,7 +15,14 @@ import { useSession } from './stores/session'
 /** Events that lists may want to hear: "something new is there". */
 export const news = new EventTarget()
 
+/** After a call Asterisk shows the seat free for a moment, until the cti has begun the after-call work. */
+const READY_MS = 1_500
+/** The ledger knows of an ended call within a second: then today's figures are fetched. */
+const LEDGER_MS = 2_000
+
 let following: (() => void)[] = []
+let tidying: ReturnType<typeof setTimeout> | undefined
+let counting: ReturnType<typeof setTimeout> | undefined
 
 /** Pop and form follow the call at the seat, whichever way the page learnt of it. */
 function followCall(): void {
@@ -23,11 +30,20 @@ function followCall(): void {
   following = [
     watch(
       () => seat.call,
-      (call) => seat.loaded && useDesk().follow(call, useClock().now),
+      (call, before) => {
+        if (seat.loaded) useDesk().follow(call, useClock().now)
+        clearTimeout(counting)
+        if (before && !call) counting = setTimeout(() => void seat.refresh(), LEDGER_MS)
+      },
     ),
     watch(
       () => seat.word,
-      (word) => word === 'ready' && useDesk().tidy(),
+      (word, before) => {
+        clearTimeout(tidying)
+        if (word !== 'ready') return
+        const inCall = before === 'talking' || before === 'holding'
+        tidying = setTimeout(() => useDesk().tidy(), inCall ? READY_MS : 0)
+      },
     ),
   ]
 }
@@ -70,6 +86,8 @@ export function endLive(): void {
   closePushes()
   for (const stop of following) stop()
   following = []
+  clearTimeout(tidying)
+  clearTimeout(counting)
   useSeat().forget()
   usePop().clear()
   useForm().close()
