@@ -162,15 +162,22 @@ class CtiNamespace(Namespace):
         except (KeyError, TypeError) as error:
             log.error("snapshot_not_understood", pbx=pbx, error=repr(error))
 
-    def on_floor_change(self, change: Any) -> None:
-        pbx = self._pbx[request.sid]  # type: ignore[attr-defined]
+    def trigger_event(self, event: str, *args: Any) -> Any:
+        """A change goes straight to the floor: some ten come with each call, and Flask's request, session
+        and all, which the others get, would cost more than the change itself."""
+        if event == "floor_change":
+            return self._change(*args)
+        return super().trigger_event(event, *args)
+
+    def _change(self, socket: str, change: Any) -> None:
+        pbx = self._pbx[socket]
         try:
-            followed = self.desk.floor.take_change(pbx, request.sid, change)  # type: ignore[attr-defined]
+            followed = self.desk.floor.take_change(pbx, socket, change)
         except (KeyError, TypeError) as error:
             log.error("change_not_understood", pbx=pbx, error=repr(error))
             followed = False
         if not followed:
-            emit("snapshot_please", {})
+            self.socketio.emit("snapshot_please", {}, namespace="/cti", to=socket)
 
 
 def drop(socketio: SocketIO, sockets: list[str]) -> None:
