@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import select
+import time
+from typing import TYPE_CHECKING, Any
+
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session, sessionmaker
+
+if TYPE_CHECKING:
+    import psycopg
+
+WAIT_SECONDS = 5
+"""How long a request waits for the database at one point before it fails."""
 
 
 def open_engine(url: str, *, echo: bool = False) -> Engine:
     """Engine for `url` (an SQLAlchemy URL).
 
     SQLite runs in WAL mode, so that readers never wait for the one writer, with foreign keys on and a
-    busy timeout of 5 s: a longer lock is an error that the caller meets by trying again later.
+    busy timeout of WAIT_SECONDS: a longer lock is an error that the caller meets by trying again later.
+
+    PostgreSQL that hangs is an error too, never a wait without end: a new connection, one of the pool and
+    an answer to the question whether it is alive each have WAIT_SECONDS. Then OperationalError or
+    sqlalchemy.exc.TimeoutError is raised, and the next request tries anew.
     """
     if url.startswith("sqlite"):
-        engine = create_engine(url, echo=echo, connect_args={"timeout": 5, "check_same_thread": False})
+        engine = create_engine(
+            url, echo=echo, connect_args={"timeout": WAIT_SECONDS, "check_same_thread": False}
+        )
 
         @event.listens_for(engine, "connect")
-        def _tune(connection, _record):  # type: ignore[no-untyped-def]
+        def _tune(connection: Any, _record: object) -> None:
             cursor = connection.cursor()
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")
@@ -24,7 +41,44 @@ def open_engine(url: str, *, echo: bool = False) -> Engine:
             cursor.close()
 
         return engine
-    return create_engine(url, echo=echo, pool_size=10, max_overflow=30, pool_pre_ping=True)
+    engine = create_engine(
+        url,
+        echo=echo,
+        pool_size=10,
+        max_overflow=30,
+        pool_timeout=WAIT_SECONDS,
+        # tcp_user_timeout: a host that vanished takes no data any more.
+        connect_args={"connect_timeout": WAIT_SECONDS, "tcp_user_timeout": WAIT_SECONDS * 1000},
+    )
+
+    # Instead of SQLAlchemy's pool_pre_ping, which waits for a hanging server for ever.
+    @event.listens_for(engine, "checkout")
+    def _ask(connection: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
+        if not _answers(connection, WAIT_SECONDS):
+            raise InvalidatePoolError("PostgreSQL does not answer on this connection")
+
+    return engine
+
+
+def _answers(connection: psycopg.Connection[Any], seconds: float) -> bool:
+    """Whether the server answers an empty statement in time."""
+    import psycopg
+
+    wire, end = connection.pgconn, time.monotonic() + seconds
+    try:
+        wire.send_query(b"")
+        wire.flush()
+        readable = select.poll()
+        readable.register(wire.socket, select.POLLIN)
+        while wire.is_busy():
+            if not readable.poll(max(0.0, end - time.monotonic()) * 1000):
+                return False
+            wire.consume_input()
+        while wire.get_result() is not None:
+            pass
+    except psycopg.Error:
+        return False
+    return wire.status == psycopg.pq.ConnStatus.OK
 
 
 def sessions(engine: Engine) -> sessionmaker[Session]:
