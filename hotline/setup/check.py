@@ -50,7 +50,11 @@ def checks() -> list[Check]:
     python = sys.executable
     scripts = npm_scripts(WEB)
     return [
-        Check(PURE_TESTS, (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit")),
+        Check(
+            PURE_TESTS,
+            # schemathesis is a plugin that pure tests have no use for and that takes a second to load.
+            (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", "tests/unit"),
+        ),
         Check("types (mypy)", (python, "-m", "mypy", *TYPED)),
         *(
             Check(title, ("npm", "run", "--silent", name), WEB)
