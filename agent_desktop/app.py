@@ -42,7 +42,7 @@ from agent_desktop.floor import Floor
 from agent_desktop.labels import Names
 from agent_desktop.pages import THREADS_FOR_REQUESTS, CtiNamespace, PageNamespace, Pages
 from agent_desktop.people import People, Person
-from agent_desktop.screens import SCREEN_GONE_SECONDS, Screens
+from agent_desktop.screens import Screens
 from db import numbers
 from db.engine import open_engine, sessions
 from hotline.settings import Settings
@@ -85,7 +85,7 @@ class Parts:
 
 
 def create_app(
-    settings: Settings, *, screen_gone_seconds: float = SCREEN_GONE_SECONDS, clock: bool = True
+    settings: Settings, *, clock: bool = True
 ) -> Parts:
     """Put the desktop together. `clock=False` leaves out the thread that watches screens and names.
 
@@ -105,7 +105,7 @@ def create_app(
         ping_timeout=15,
         max_http_buffer_size=LINK_MESSAGE_LIMIT,
     )
-    desk = _desk(settings, socketio, screen_gone_seconds)
+    desk = _desk(settings, socketio)
     app.extensions["desk"] = desk
     _log_in(app, desk)
     guard_requests(app)
@@ -163,7 +163,7 @@ def _flask(settings: Settings) -> APIFlask:
     return app
 
 
-def _desk(settings: Settings, socketio: SocketIO, screen_gone_seconds: float) -> Desk:
+def _desk(settings: Settings, socketio: SocketIO) -> Desk:
     def emit(event: str, payload: Mapping[str, Any], room: str | None) -> None:
         socketio.emit(event, payload, to=room)
 
@@ -177,7 +177,7 @@ def _desk(settings: Settings, socketio: SocketIO, screen_gone_seconds: float) ->
         sessions=factory,
         people=People(factory),
         floor=Floor([settings.pbx_name], emit, ask, names, figures),
-        screens=Screens(screen_gone_seconds),
+        screens=Screens(settings.screen_gone_seconds),
         pages=Pages(max(1, settings.web_threads - THREADS_FOR_REQUESTS)),
         names=names,
         figures=figures,

@@ -117,7 +117,8 @@ def _end(facts: CallFacts, entry: Entry, short_abandon_s: float) -> CallFacts:
     ended = replace(
         facts,
         ended_at=entry.at,
-        ended_by=facts.ended_by or (by if by in ("caller", "agent", "system") else "system"),
+        # The dialplan knows best; app_queue calls a talk that the agent's screen ended the caller's.
+        ended_by=by if by in ("caller", "agent") else facts.ended_by or "system",
         cause=int(cause) if cause.isdigit() and len(cause) < 5 else None,
         wait_ms=wait,
         talk_ms=_between(facts.answered_at, entry.at),

@@ -57,9 +57,12 @@ class Settings(BaseSettings):
     # --- web -------------------------------------------------------------------------------------
     web_address: str = "127.0.0.1"
     web_port: int = 8012
-    web_threads: int = 64
+    web_threads: int = 256
+    """Each open page holds one; threads start only when they are needed."""
     desktops: str = ""
     """Addresses of the desktops that the cti serves, with commas; empty: the one on this machine."""
+    screen_gone_seconds: float = 30
+    """A ready seat whose page has been gone this long becomes not ready, so that no call rings unseen."""
     area_code: str = "0571"
     """The city's own area code: local numbers are completed with it."""
     city: str = "云州市"

@@ -96,7 +96,7 @@ class Line(PrivateLine):
     """A private line with people at its desks, and the look at what is left after each test."""
 
     def __init__(self, tree: Path, database_url: str = "", **overrides: Any) -> None:
-        super().__init__(tree, database_url, **{"wrapup_seconds": 2, "queue_wait_seconds": 30, **overrides})
+        super().__init__(tree, database_url, **{"wrapup_seconds": 2, "queue_wait_seconds": 30, "screen_gone_seconds": 3600, **overrides})
         self.desks: list[Desk] = []
         self.seen = 0
         """Rows of the ledger that earlier tests have answered for."""
@@ -165,6 +165,10 @@ class Line(PrivateLine):
         until(lambda: all(row.outcome for row in self.ledger()[before:]), 10, "every call has its outcome")
         failed = [row for row in self.ledger()[before:] if row.outcome == "failed"]
         assert not [(row.uid, row.caller, self.events(row.uid)) for row in failed if row.reason != "pbx_died"]
+        # A dialplan that names what is not loaded fails only when a citizen comes by.
+        mistakes = ("No application '", "not registered", "does not exist in any format", "Abnormal 'Gosub")
+        messages = (self.settings.pbx / "log" / "messages.log").read_text(errors="replace")
+        assert not [line for line in messages.splitlines() if any(words in line for words in mistakes)]
 
 
 def whole_line(tree: Path, **overrides: Any) -> Iterator[Line]:

@@ -53,6 +53,8 @@ class RungCall:
     ended_at: float | None = None
     end: End = ""
     ear: Ear | None = None
+    speaking: bool = False
+    """SPEAK has been obeyed once."""
 
     @property
     def heard(self) -> bytes:
@@ -328,6 +330,14 @@ class PhoneBank:
             return
         self._timers.after(INSIST_EVERY, lambda: self._end(call, times - 1))
 
+    def _speak(self, call: RungCall, times: int = INSIST_TIMES) -> None:
+        """SPEAK until it is obeyed: right after the answer SIPp may still be between two states."""
+        if call.speaking or call.end or times == 0:
+            return
+        self._tell(call, "SPEAK")
+        if call.ear is None:
+            self._timers.after(0.1, lambda: self._speak(call, times - 1))
+
     def _after(self, seconds: float, order: str, call: RungCall) -> None:
         self._timers.after(seconds, lambda: self._tell(call, order))
 
@@ -406,6 +416,8 @@ class PhoneBank:
                 if call.ear:
                     host, port = event.rest.split()
                     call.ear.start((host, int(port)))
+            case "SPEAKING":
+                call.speaking = True
             case "PRESSED":
                 phone.pressed += event.rest
             case "ENDED":
@@ -440,7 +452,7 @@ class PhoneBank:
                 self._timers.after(habit.answer_after, lambda: self._answer_by_itself(phone, call))
         elif event.name == "ANSWERED":
             if habit.speak and self._speech:
-                self._after(0, "SPEAK", call)
+                self._speak(call)
             if habit.talk is not None:
                 self._timers.after(habit.talk, lambda: self._end(call))
 

@@ -311,9 +311,8 @@ def test_a_locked_database_delays_the_ledger_and_loses_nothing(line: Line) -> No
     try:
         call = line.citizens().dial(caller=caller, keys="0")
         bank.phones["8001"].wait_for_talk(20)
-        ringing = agent.call()
-        assert ringing["state"] == "talking"
-        pop = agent.ask("GET", f"/api/calls/{ringing['uid']}/pop")
+        until(lambda: agent.state()["activity"] == "talking", 5, "talking on the screen")
+        pop = agent.ask("GET", f"/api/calls/{agent.call()['uid']}/pop")
         assert pop["number"]["masked"] == "138****0075"
         bank.phones["8001"].hang_up()
         call.wait_for_end()
