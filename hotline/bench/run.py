@@ -37,7 +37,6 @@ from hotline.phones.citizen import Citizens, Result
 from hotline.phones.desk_phone import Habit, PhoneBank
 from hotline.private_line import PASSWORD, PrivateLine, cheap_hash, until
 
-WARM_SECONDS = 5
 WRAPUP_SECONDS = 1
 QUEUE_WRAPUP = 2.0
 """app_queue's own breath between two calls (`wrapuptime` in queues.conf); after-call work fits into it."""
@@ -59,6 +58,8 @@ class Plan:
     talk: float = 2.0
     answer_after: float = 0.5
     chromium: int = 2
+    warm_seconds: float = 5.0
+    """Calls made before the measured ones: caches, connections and threads are as in the middle of a day."""
     peer: bool = True
     """Read the events also by pyst2, which costs a tenth of a core at 10 calls a second."""
 
@@ -113,7 +114,7 @@ def run(plan: Plan, tree: Path, database: str = "", say: Say = print) -> dict[st
         until(lambda: _ready_seats(line) == plan.seats, 20, f"{plan.seats} seats ready")
         cost = _Cost(line, bank, citizens, children)
         say("warm-up")
-        warm = max(plan.seats, round(plan.rate * WARM_SECONDS))
+        warm = max(1, round(plan.rate * plan.warm_seconds))
         citizens.dial_many(warm, plan.rate, callers=callers, keys="1")
         _caught_up(line, warm)
 

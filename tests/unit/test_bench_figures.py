@@ -1,0 +1,66 @@
+"""The benchmark's arithmetic: percentiles, the window, CPU for 1,000 calls, verdicts, plans that fit."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotline.bench.figures import (
+    Spread,
+    cpu_ratio,
+    fits,
+    per_thousand,
+    percentile,
+    spread,
+    verdicts,
+    within,
+)
+
+NOTHING = Spread(0, None, None, None)
+
+
+def test_percentile_is_a_value_that_was_measured() -> None:
+    hundred = [float(n) for n in range(1, 101)]
+    assert percentile(hundred, 50) == 50
+    assert percentile(hundred, 99) == 99
+    assert percentile([7.0, 3.0], 99) == 7
+    assert percentile([3.0], 0) == 3
+    assert percentile([], 99) is None
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0, 100))
+def test_percentile_exceeds_as_many_as_it_says(values: list[float], percent: float) -> None:
+    found = percentile(values, percent)
+    assert found in values
+    assert sum(value <= found for value in values) >= len(values) * percent / 100 - 1e-6
+
+
+def test_spread_of_nothing_invents_nothing() -> None:
+    assert spread([]) == NOTHING
+    assert spread([2.0, 1.0, 9.0]) == Spread(3, 2.0, 9.0, 9.0)
+
+
+def test_only_what_was_stamped_in_the_window_counts() -> None:
+    samples = [(99, 1.0), (100, 2.0), (200, 3.0), (201, 4.0)]
+    assert within(samples, 100, 200) == [2.0, 3.0]
+
+
+def test_cpu_for_a_thousand_calls() -> None:
+    assert per_thousand(6.0, 600) == 10
+    assert per_thousand(6.0, 0) is None
+
+
+def test_ratio_is_cti_and_desktop_to_asterisk() -> None:
+    assert cpu_ratio({"pbx": 12.0, "cti": 1.0, "desktop": 3.0, "worker": 50.0}) == 4 / 12
+    assert cpu_ratio({"pbx": 0.0, "cti": 1.0}) is None
+
+
+def test_verdicts_say_met_missed_and_not_measured() -> None:
+    found = verdicts(Spread(9, 50.0, 149.0, 160.0), Spread(9, 90.0, 1000.0, 1100.0), None)
+    assert [verdict.met for verdict in found] == [True, False, None]
+    assert found[0].as_dict()["met"] is True
+
+
+def test_a_plan_fits_when_no_queue_can_grow() -> None:
+    assert fits(50, 10, 5.0)
+    assert not fits(50, 10, 5.1)
