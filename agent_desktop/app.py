@@ -35,6 +35,7 @@ from agent_desktop import (
     ticket_pages,
 )
 from agent_desktop.access import guard_requests
+from agent_desktop.cookie import Cookie
 from agent_desktop.desk import Desk
 from agent_desktop.errors import Refusal, speak_json
 from agent_desktop.figures import Figures
@@ -136,6 +137,7 @@ def _flask(settings: Settings) -> APIFlask:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(hours=SESSION_HOURS),
+        SESSION_REFRESH_EACH_REQUEST=False,
         MAX_CONTENT_LENGTH=BODY_LIMIT,
         AUTO_404_RESPONSE=False,
         AUTO_SERVERS=False,
@@ -145,6 +147,7 @@ def _flask(settings: Settings) -> APIFlask:
             "page": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token"},
         },
     )
+    app.session_interface = Cookie()
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     Talisman(
