@@ -99,7 +99,7 @@ def errors(*statuses: int) -> Any:
 class LogIn(Schema):
     login = words("请输入账号。", 32)
     password = words("请输入密码。", 256)
-    seat = String(allow_none=True, validate=Length(0, 8, error="没有这个席位。"))
+    seat = String(allow_none=True, validate=Length(0, 8, error="没有这个坐席。"))
 
 
 class NotReady(Schema):

@@ -162,9 +162,9 @@ def _fits(password_hash: str, password: str) -> bool:
 def _take_seat(who: Person, number: str, queues: list[list[Any]]) -> str:
     """Sign in at a seat, or resume there. A seat held elsewhere by the same agent is given back first."""
     if not number:
-        raise invalid({"seat": "请选择席位。"})
+        raise invalid({"seat": "请选择坐席。"})
     if not re.fullmatch(r"[0-9]{1,8}", number) or not _exists(number):
-        raise invalid({"seat": "没有这个席位。"})
+        raise invalid({"seat": "没有这个坐席。"})
     floor = desk().floor
     seat = floor.seat(number)
     if seat and seat["agent"] not in (None, who.login):

@@ -59,8 +59,8 @@ def test_guessing_is_slowed_down_for_that_account_only(cti: Cti, open_browser: O
 
 
 def test_an_agent_must_name_a_seat_that_exists(cti: Cti, open_browser: Open) -> None:
-    assert open_browser().log_in("agent01").json["fields"] == {"seat": "请选择席位。"}
-    assert open_browser().log_in("agent01", "9999").json["fields"] == {"seat": "没有这个席位。"}
+    assert open_browser().log_in("agent01").json["fields"] == {"seat": "请选择坐席。"}
+    assert open_browser().log_in("agent01", "9999").json["fields"] == {"seat": "没有这个坐席。"}
 
 
 def test_a_seat_held_by_another_agent_is_refused(agent: Browser, open_browser: Open) -> None:

@@ -390,9 +390,9 @@ export default {
     problem: '说明',
     play: '播放',
     kinds: { call: '通话', message: '留言' },
-    states: { kept: '正常', suspect: '待核查', gap: '缺失', explained: '缺失（已说明）' },
+    states: { kept: '正常', suspect: '待核查', gap: '缺失', explained: '缺失（有说明）' },
     notListenable: '无权收听',
-    noSound: '没有声音',
+    noSound: '无录音',
   },
   player: {
     label: '录音播放器',
