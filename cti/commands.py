@@ -23,8 +23,8 @@ REASONS = frozenset((
     "break", "meal", "meeting", "training", "follow_up", "other",
     "signed_in", "no_answer", "after_call", "screen_gone",
 ))  # fmt: skip
-_NUMBER = re.compile(r"^\d{3,20}$")
-_AGENT = re.compile(r"^[A-Za-z0-9_.-]{1,32}$")
+_NUMBER = re.compile(r"[0-9]{3,20}")
+_AGENT = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
 class Refused(Exception):
@@ -79,7 +79,7 @@ class Commands:
         there first, unless in a call.
         """
         place = self._seat(seat)
-        if not _AGENT.match(agent):
+        if not _AGENT.fullmatch(agent):
             raise Refused("refused", f"agent {agent!r} is not a login")
         if place.agent and place.agent != agent:
             raise Refused("seat_taken", f"seat {seat} is taken by {place.agent}")
@@ -142,7 +142,7 @@ class Commands:
             raise Refused("call_gone", "the call is not answered yet")
         if kind == "queue" and target in self._floor().queues:
             context = "transfer-queue"
-        elif kind == "number" and _NUMBER.match(target):
+        elif kind == "number" and _NUMBER.fullmatch(target):
             context = "transfer-number"
         else:
             raise Refused("bad_target", f"cannot transfer to {kind} {target!r}")
