@@ -106,13 +106,13 @@ def test_a_ticket_written_in_the_call_finds_call_and_recording(line: Line) -> No
     assert next(r for r in rows if r["uid"] == uid)["ticket_numbers"] == [ticket["number"]]
 
     # The citizen asks for progress from the same telephone (# instead of its last four digits) and hears it.
-    second = line.citizens().dial(caller=caller, keys=f"3,w4,{ticket['number']}#", listen=True)
+    second = line.citizens().dial(caller=caller, keys=f"3,w1,{ticket['number']}#", listen=True)
     second.wait_for_end(60)
     asked = line.ended("86" + caller.number, 2)
     assert (asked.outcome, asked.reason) == ("self_served", "progress")
     # Somebody else's telephone and wrong digits: no state is read out, a person is next.
     stranger = Caller("13812360012")
-    third = line.citizens().dial(caller=stranger, keys=f"3,w4,{ticket['number']},w4,9999#,w6,9998#")
+    third = line.citizens().dial(caller=stranger, keys=f"3,w1,{ticket['number']},w1,9999,w2,9998")
     until(lambda: agent.state()["activity"] == "talking", 60, "a person after two wrong answers")
     third.hang_up()
     third.wait_for_end()
@@ -125,7 +125,7 @@ def test_a_progress_step_without_python_goes_to_a_person(line: Line) -> None:
     line.kill("cti")
     try:
         caller = Caller("13812360003")
-        call = line.citizens().dial(caller=caller, keys="3,w4,261121000010#,w5,0003#")
+        call = line.citizens().dial(caller=caller, keys="3,w1,261121000010,w1,0003")
         call.wait_for_end(60)
     finally:
         line.start("cti")
