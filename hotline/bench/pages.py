@@ -1,8 +1,7 @@
 """The agents' pages without a browser: real log-ins, real Socket.IO clients, doing what the page does.
 
-ring pushed ──► GET pop, a second later GET drafts
-ready again after a call ──► GET own calls, a second later GET drafts
-every 10 s ──► ping_screen          gap in the numbers ──► GET seat
+ring pushed ──► GET pop             ready again after a call ──► GET own calls
+every 10 s  ──► ping_screen         gap in the numbers       ──► GET seat
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import aiohttp
 import socketio
 
 PRESENCE_SECONDS = 10.0
-DRAFTS_AFTER = 1.0
 LOG_INS_AT_ONCE = 2
 """A log-in costs the desktop an argon2 hash and the cti several actions; good ones have no other limit."""
 
@@ -76,21 +74,15 @@ class Page:
             self._rung = call["uid"]
             self.pushed.append((call["event_at"], now - call["event_at"]))
             self._spawn(self._pop(call["uid"], call["event_at"]))
-            self._spawn(self._drafts())
         if call:
             self._busy = True
         elif self._busy and seat["presence"] == "ready":
             self._busy = False
             self._spawn(self._fetch("/api/calls?mine=1&page=1"))
-            self._spawn(self._drafts())
 
     async def _pop(self, uid: str, event_at: int) -> None:
         if await self._fetch(f"/api/calls/{uid}/pop"):
             self.popped.append((event_at, time.time() * 1000 - event_at))
-
-    async def _drafts(self) -> None:
-        await asyncio.sleep(DRAFTS_AFTER)
-        await self._fetch("/api/drafts")
 
     async def _fetch(self, path: str) -> bool:
         try:
