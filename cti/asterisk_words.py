@@ -14,14 +14,14 @@ from cti import floor as f
 from cti.ami import Message
 from cti.journal import display_name
 
-_SEAT = re.compile(r"^PJSIP/(\d{3,6})w?(?:-[0-9a-f]+)?$")
+_SEAT = re.compile(r"PJSIP/([0-9]{3,6})w?(?:-[0-9a-f]+)?")
 _GONE = frozenset(("UNAVAILABLE", "INVALID", "UNKNOWN"))
 REASON_WORDS = {"Auto-Pause": "no_answer", "": "other"}
 
 
 def seat_of(interface: str) -> str | None:
     """The seat's number in "PJSIP/8001", "PJSIP/8001w" or a channel name of theirs; None for other things."""
-    match = _SEAT.match(interface)
+    match = _SEAT.fullmatch(interface)
     return match.group(1) if match else None
 
 

@@ -264,6 +264,8 @@ def _queued(floor: Floor, event: CallQueued) -> Changes:
     known = floor.calls.get(event.call.uid)
     freed = _freed(floor, known.seat, known.uid, event.at) if known and known.seat else {}
     call = replace(event.call, state="queue", queue=event.queue, queued_at=event.at, event_at=event.at)
+    if known == call and floor.queues.get(event.queue) == tuple(waiting):
+        return Changes()
     return Changes(seats=freed, calls={call.uid: call}, queues={event.queue: tuple(waiting)})
 
 
