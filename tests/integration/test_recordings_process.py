@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from db.engine import open_engine, sessions
 from db.migrate import upgrade
-from db.models import Call, Recording
+from db.models import Recording
 from hotline.settings import Settings
 from recordings import samples
 from tests.line import until
+from tests.spool import ended_call, spooled, states
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -37,33 +38,6 @@ def settings(tmp_path: Path) -> Settings:
 def database(settings: Settings) -> sessionmaker[Session]:
     upgrade(settings.database)
     return sessions(open_engine(settings.database))
-
-
-def ended_call(database: sessionmaker[Session], uniqueid: str, at: datetime, **fields: object) -> str:
-    with database.begin() as session:
-        row: dict[str, object] = {"talk_ms": 4000, "agent": "agent01", "outcome": "answered", "cause": 16}
-        session.add(
-            Call(
-                uid=f"pbx1-{uniqueid}",
-                pbx="pbx1",
-                arrived_at=at - timedelta(seconds=9),
-                answered_at=at - timedelta(seconds=4),
-                ended_at=at,
-                **(row | fields),
-            )
-        )
-    return f"pbx1-{uniqueid}"
-
-
-def spooled(settings: Settings, uniqueid: str, at: datetime, seconds: float = 4.0) -> Path:
-    raw = samples.write_raw(settings.monitor / f"pbx1-{uniqueid}.raw", seconds)
-    os.utime(raw, (at.timestamp(), at.timestamp()))
-    return raw
-
-
-def states(database: sessionmaker[Session]) -> list[str]:
-    with database() as session:
-        return list(session.scalars(select(Recording.state)))
 
 
 @pytest.fixture

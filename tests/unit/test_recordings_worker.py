@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import time_machine
-from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 from typer.testing import CliRunner
 
 from db.engine import open_engine, sessions
-from db.models import Call, Recording
 from hotline import worker
 from hotline.recordings_commands import recordings_commands
 from hotline.settings import Settings, load
-from recordings import rounds, samples
+from recordings import rounds
+from tests.spool import ended_call, spooled, states
 
 
 @pytest.fixture
@@ -31,33 +29,6 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def database(settings: Settings, new_database: Callable[[Path], str]) -> sessionmaker[Session]:
     return sessions(open_engine(new_database(settings.var / "hotline.db")))
-
-
-def ended_call(database: sessionmaker[Session], uniqueid: str, at: datetime, **fields: object) -> str:
-    with database.begin() as session:
-        row: dict[str, object] = {"talk_ms": 4000, "agent": "agent01", "outcome": "answered", "cause": 16}
-        session.add(
-            Call(
-                uid=f"pbx1-{uniqueid}",
-                pbx="pbx1",
-                arrived_at=at - timedelta(seconds=9),
-                answered_at=at - timedelta(seconds=4),
-                ended_at=at,
-                **(row | fields),
-            )
-        )
-    return f"pbx1-{uniqueid}"
-
-
-def spooled(settings: Settings, uniqueid: str, at: datetime, seconds: float = 4.0) -> Path:
-    raw = samples.write_raw(settings.monitor / f"pbx1-{uniqueid}.raw", seconds)
-    os.utime(raw, (at.timestamp(), at.timestamp()))
-    return raw
-
-
-def states(database: sessionmaker[Session]) -> list[str]:
-    with database() as session:
-        return list(session.scalars(select(Recording.state)))
 
 
 # --- rounds --------------------------------------------------------------------------------------------
