@@ -103,7 +103,7 @@ def apply(facts: CallFacts, entry: Entry, short_abandon_s: float = 5.0) -> CallF
 
 
 def close_at_restart(facts: CallFacts, at: datetime) -> CallFacts:
-    """The facts of a call that was open when Asterisk died: it ended without an end line, at `at` at the latest."""
+    """The facts of a call that was open when Asterisk died: it ended unwritten, at `at` at the latest."""
     if facts.outcome is not None:
         return facts
     ended = replace(facts, ended_at=at, ended_by="system", reason="pbx_died")
