@@ -10,7 +10,7 @@ from ivr.compile import show as drawn
 from ivr.menu import Menu, load
 from ivr.prompts import texts
 
-menu_commands = typer.Typer(no_args_is_help=True, help="The voice menu: check, show, compile.")
+menu_commands = typer.Typer(no_args_is_help=True, help="The voice menu: check, show, compile, publish.")
 
 
 class MenuProblems(Exception):
@@ -19,7 +19,7 @@ class MenuProblems(Exception):
 
 @menu_commands.callback()
 def _menu() -> None:
-    """The voice menu: check, show, compile."""
+    """The voice menu: check, show, compile, publish."""
 
 
 @menu_commands.command()
@@ -41,6 +41,20 @@ def compile_() -> None:
     _checked()
     compiled_menu()
     typer.echo(f"wrote {TARGET}")
+
+
+@menu_commands.command()
+def publish() -> None:
+    """Hand the menu (settings HOTLINE_MENU, HOTLINE_MENU_PROFILE) to the running Asterisk, without a restart."""
+    from hotline.pbx import ConsoleFailed, reload_menu
+    from hotline.settings import load as load_settings
+
+    try:
+        reload_menu(load_settings())
+    except (ValueError, ConsoleFailed, OSError) as problem:
+        typer.echo(str(problem), err=True)
+        raise typer.Exit(1) from None
+    typer.echo("the running Asterisk has taken the menu; calls under way finish as they began")
 
 
 def compiled_menu() -> None:

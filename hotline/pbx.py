@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from hotline.secrets import seat_password
@@ -19,6 +21,10 @@ from ivr import prompts
 
 CONF = REPO / "asterisk_conf"
 SYSTEM_DATA = Path("/usr/share/asterisk")
+
+
+class ConsoleFailed(Exception):
+    """The running Asterisk could not be told something; the text says why."""
 
 
 def seat_numbers(settings: Settings) -> list[str]:
@@ -39,8 +45,7 @@ def render(settings: Settings) -> Path:
     etc = pbx / "etc"
     for source in CONF.glob("*.conf"):
         shutil.copyfile(source, etc / source.name)
-    for source in (CONF / "generated").glob("*.conf"):
-        shutil.copyfile(source, etc / "generated" / source.name)
+    (etc / "generated" / "menu.conf").write_text(menu_dialplan(settings), "utf-8")
     shipped = (
         (CONF / "asterisk.conf").read_text().replace("systemname =", f"systemname = {settings.pbx_name}")
     )
@@ -51,6 +56,57 @@ def render(settings: Settings) -> Path:
         path.write_text(text)
     _lay_out_data(settings)
     return etc
+
+
+def menu_dialplan(settings: Settings) -> str:
+    """The dialplan of the menu: the shipped one as compiled, or the city's own menu file and profile.
+
+    Raises ValueError with file, line and remedy for each thing that is wrong with the city's menu.
+    """
+    if not settings.menu and not settings.menu_profile:
+        return (CONF / "generated" / "menu.conf").read_text("utf-8")
+    from ivr import check, compile, menu
+
+    path = settings.menu or check.MENU
+    problems = [str(problem) for problem in check.check_files(path)]
+    chosen, _ = menu.load(path)
+    if settings.menu_profile and chosen.profile:
+        if settings.menu_profile not in chosen.profiles:
+            problems.append(f"setting menu_profile: {path.name} has no profile {settings.menu_profile!r}")
+        chosen = replace(chosen, profile=replace(chosen.profile, name=settings.menu_profile))
+    if problems:
+        raise ValueError("the voice menu cannot be used:\n" + "\n".join(problems))
+    return compile.compile_menu(chosen)
+
+
+def console(settings: Settings, words: str) -> str:
+    """What the running Asterisk prints for a console command (`core show channels`, `logger rotate`...).
+
+    Raises ConsoleFailed when it does not run or does not answer within 10 s.
+    """
+    line = command(settings)
+    line[line.index("-f") :] = ["-C", str(settings.pbx / "etc" / "asterisk.conf"), "-rx", words]
+    try:
+        done = subprocess.run(line, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConsoleFailed(f"Asterisk's console does not answer: {error}") from None
+    if done.returncode:
+        raise ConsoleFailed((done.stdout + done.stderr).strip() or "Asterisk is not running")
+    return done.stdout
+
+
+def rotate_journal(settings: Settings) -> None:
+    """Have Asterisk begin a new journal and log; the old ones are renamed. Raises ConsoleFailed."""
+    console(settings, "logger rotate")
+
+
+def reload_menu(settings: Settings) -> None:
+    """Hand a changed menu to the running Asterisk; calls under way finish as they began.
+
+    Raises ValueError for a menu that is wrong, ConsoleFailed when Asterisk does not run.
+    """
+    (settings.pbx / "etc" / "generated" / "menu.conf").write_text(menu_dialplan(settings), "utf-8")
+    console(settings, "dialplan reload")
 
 
 def _directories(settings: Settings) -> str:
@@ -106,7 +162,6 @@ def site_files(settings: Settings) -> dict[str, str]:
         "ari-users.conf": "[cti]\ntype = user\nread_only = no\npassword_format = plain\n"
         f"password = {_plain(s.ari_password, 'ari_password')}\n",
         "rtp.conf": f"rtpstart = {s.rtp_first}\nrtpend = {s.rtp_last}\nstrictrtp = yes\nicesupport = yes\n",
-        "acl.conf": "",
         "pjsip-transport.conf": f"[udp]\ntype = transport\nprotocol = udp\nbind = {address}:{s.sip_port}\n\n"
         f"[tcp]\ntype = transport\nprotocol = tcp\nbind = {address}:{s.sip_port}\n\n"
         "[ws]\ntype = transport\nprotocol = ws\nbind = 127.0.0.1\n",

@@ -4,6 +4,7 @@
     huey, 2 threads   ─ every minute ─► gaps of the last hours
                       ─ every hour   ─► nightly check, once a day from 02:30 Asia/Shanghai
                       ─ every day    ─► what has passed the retention (reported only)
+                      ─ 03:05        ─► a new journal file; old ones that the ledger holds go after 30 days
 
 Collecting is no huey job, because huey's clock ticks in minutes and a recording is to be playable about
 five seconds after the end of its call; nothing is enqueued for it, so nothing can be lost with a queue.
@@ -22,10 +23,13 @@ from typing import Any
 
 import structlog
 from huey import SqliteHuey, crontab
+from sqlalchemy import func, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from db.engine import open_engine, sessions
+from db.models import JournalEvent
+from hotline import pbx
 from hotline.settings import Settings, load
 from recordings import nightly, retention, rounds
 from recordings.keep import SpoolAway
@@ -44,6 +48,8 @@ SAME_WORDS_SECONDS = 60.0
 """An error that lasts is logged once in this time."""
 CATCH_UP_DAYS = 7
 """The nightly job also looks for gaps this far back: a ledger that was days late has caught up since."""
+JOURNAL_DAYS = 30
+"""A rotated journal stays this long beside the ledger that was made of it."""
 AWAY = (OperationalError, InterfaceError)
 THREADS = 2
 STOP_SECONDS = 1.5
@@ -171,6 +177,29 @@ def report_overdue(open_session: sessionmaker[Session], now: datetime) -> retent
     return found
 
 
+def rotate_journal(open_session: sessionmaker[Session], settings: Settings) -> list[str]:
+    """Begins a new journal file, and deletes rotated ones that are older than JOURNAL_DAYS; returns their names.
+
+    A file is deleted only when the ledger holds lines that much younger than the file's last one: the copier
+    takes the files in order, so all of the older file is in it.
+    """
+    try:
+        pbx.rotate_journal(settings)
+    except pbx.ConsoleFailed as error:
+        log.warning("the journal was not rotated", error=_one_line(error))
+        return []
+    with open_session() as session:
+        newest = session.scalar(
+            select(func.max(JournalEvent.at)).where(JournalEvent.pbx == settings.pbx_name)
+        )
+    deleted = []
+    for old in settings.journal.parent.glob(settings.journal.name + ".*"):
+        if newest and old.stat().st_mtime < newest.timestamp() - JOURNAL_DAYS * 86400:
+            old.unlink()
+            deleted.append(old.name)
+    return deleted
+
+
 def jobs(open_session: sessionmaker[Session], settings: Settings, *, immediate: bool = False) -> SqliteHuey:
     """The huey with its periodic jobs. `immediate` runs them in the caller, in memory: for tests.
 
@@ -190,6 +219,10 @@ def jobs(open_session: sessionmaker[Session], settings: Settings, *, immediate: 
     @huey.periodic_task(crontab(hour="19", minute="10"), name="report_overdue", retries=30, retry_delay=60)
     def _retention() -> None:
         report_overdue(open_session, datetime.now(UTC))
+
+    @huey.periodic_task(crontab(hour="19", minute="5"), name="rotate_journal", retries=3, retry_delay=60)
+    def _rotate() -> None:
+        rotate_journal(open_session, settings)
 
     return huey
 

@@ -178,6 +178,8 @@ def whole_line(tree: Path, **overrides: Any) -> Iterator[Line]:
         line.start()
         yield line
     finally:
+        if line.settings.journal.exists():
+            sys.stdout.write(f"--- journal\n{line.settings.journal.read_text(errors='replace')[-4000:]}\n")
         for part in line.PARTS:
             sys.stdout.write(f"--- {part}\n{line.log(part)[-3000:]}\n")
         line.stop()
