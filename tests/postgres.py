@@ -38,22 +38,53 @@ def binaries() -> Path:
     raise NoPostgres("PostgreSQL is not installed: install the package postgresql")
 
 
+class Cluster:
+    """One server in its folder; it may be stopped and started again."""
+
+    def __init__(self, folder: Path, seconds: float = 20) -> None:
+        self._folder, self._seconds = folder, seconds
+        self._server: subprocess.Popen[bytes] | None = None
+        _make_cluster(folder)
+
+    @property
+    def url(self) -> str:
+        """SQLAlchemy URL of the empty database `postgres`."""
+        return f"postgresql+psycopg://postgres@/postgres?host={quote(str(self._folder), safe='')}"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers. Raises NoPostgres with its log."""
+        self._server = _start(self._folder)
+        _until_open(self._folder, self._server, self._seconds)
+
+    def stop(self) -> None:
+        """Stop it as an operator would: clients are cut off at once."""
+        if self._server is not None:
+            # SIGINT: PostgreSQL's fast shutdown, which does not wait for clients.
+            self._server.send_signal(2)
+            self._server.wait(self._seconds)
+            self._server = None
+
+
 @contextmanager
-def running(seconds: float = 20) -> Iterator[str]:
-    """Start a server within `seconds`; its URL has no database of ours yet but the empty `postgres`."""
+def cluster(seconds: float = 20) -> Iterator[Cluster]:
+    """A started server that answers within `seconds`; stopped and removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="hotline-pg-"))
     try:
-        _make_cluster(folder)
-        server = _start(folder)
+        made = Cluster(folder, seconds)
         try:
-            _until_open(folder, server, seconds)
-            yield f"postgresql+psycopg://postgres@/postgres?host={quote(str(folder), safe='')}"
+            made.start()
+            yield made
         finally:
-            # SIGINT: PostgreSQL's fast shutdown, which does not wait for clients.
-            server.send_signal(2)
-            server.wait(seconds)
+            made.stop()
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def running(seconds: float = 20) -> Iterator[str]:
+    """The URL of a server of one's own, for as long as the block lasts."""
+    with cluster(seconds) as made:
+        yield made.url
 
 
 def _as_postgres() -> list[str]:

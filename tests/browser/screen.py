@@ -126,6 +126,7 @@ class Screen:
         folder = os.environ.get("HOTLINE_SCREENSHOTS")
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
+            expect(self.page.locator(".el-message")).to_have_count(0)
             self.page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
 
     # --- the end ---------------------------------------------------------------------------------

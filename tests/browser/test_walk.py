@@ -115,4 +115,3 @@ def test_a_citizen_dials_and_a_ticket_and_a_recording_are_kept(line: Line, scree
     expect(screen.by("ticket-state")).to_contain_text("待签收")
     expect(screen.by("timeline-entry").first).to_be_visible()
     expect(screen.by("btn-play")).to_be_visible()
-    screen.picture("ticket")
