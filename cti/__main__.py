@@ -2,7 +2,7 @@
 
 AMI ──events──► floor ──numbered changes──► desktops        ARI ──steps──► dialplan
  ▲               │ ▲                          │
- └──commands─────┘ └──compared every 2 s      └──commands
+ └──commands─────┘ └──compared every few s      └──commands
 queue_log ──copier (a thread)──► ledger
 """
 
@@ -32,8 +32,10 @@ from hotline.settings import Settings, load
 
 log = structlog.get_logger()
 
-COMPARE_EVERY = 2.0
-"""Seconds between two comparisons of the floor with Asterisk. A difference seen twice is corrected: within
+COMPARE_EVERY = 3.5
+COMPARE_AGAIN = 0.7
+"""Seconds between two comparisons of the floor with Asterisk, and until the second look at a difference. An
+event on its way explains a difference once; what both looks found is a missed event and is corrected: within
 five seconds no seat shows what is not so."""
 COPY_EVERY = 0.25
 """Seconds between two looks at the journal: one commit for all that was written meanwhile, instead of one for
@@ -52,7 +54,6 @@ class Cti:
         self.floor = f.Floor()
         self.blind_since: int | None = round(time.time() * 1000)
         self.corrections = 0
-        self._suspect: f.Changes | None = None
         engine = open_engine(settings.database)
         self.ami = Ami(
             "127.0.0.1",
@@ -133,7 +134,7 @@ class Cti:
         """On every connect: the floor as Asterisk has it now, and every desktop told anew."""
         fresh = await self._ask()
         before, self.floor = self.floor, words.keeping_holds(self.floor, fresh)
-        self.blind_since, self._suspect = None, None
+        self.blind_since = None
         self.seq += 1
         for link in self.links:
             link.push_snapshot()
@@ -158,34 +159,25 @@ class Cti:
     async def _compare(self) -> None:
         while True:
             await asyncio.sleep(COMPARE_EVERY)
-            if self.blind_since is not None:
-                continue
             try:
-                fresh = words.keeping_holds(self.floor, await self._ask())
+                found = await self._wrong()
+                if not found:
+                    continue
+                await asyncio.sleep(COMPARE_AGAIN)
+                found = f.agreed(found, await self._wrong())
             except AmiError:
                 continue
-            found = f.difference(self.floor, fresh)
-            # An event on its way explains a difference once; twice the same one is a missed event.
-            if found and found == self._again(found):
+            if found:
                 self.corrections += 1
                 log.warning("floor_corrected", changes=found.as_list())
                 self._change(found, round(time.time() * 1000))
-                self._suspect = None
-            else:
-                self._suspect = found or None
 
-    def _again(self, found: f.Changes) -> f.Changes | None:
-        """`found` if the comparison before found the same things wrong, whatever the times."""
-        before = self._suspect
-        if before is None:
-            return None
-        same = (
-            before.seats.keys() == found.seats.keys()
-            and before.calls.keys() == found.calls.keys()
-            and before.queues == found.queues
-            and all(before.seats[k].activity == v.activity for k, v in found.seats.items())
-        )
-        return found if same else None
+    async def _wrong(self) -> f.Changes:
+        """What Asterisk says differently from the floor; nothing while we cannot see Asterisk."""
+        if self.blind_since is not None:
+            return f.Changes()
+        fresh = await self._ask()
+        return f.difference(self.floor, words.keeping_holds(self.floor, fresh))
 
     # --- journal ---------------------------------------------------------------------------------
 

@@ -241,6 +241,17 @@ def difference(old: Floor, new: Floor) -> Changes:
     )
 
 
+def agreed(first: Changes, second: Changes) -> Changes:
+    """What two looks at the same floor found alike."""
+    return Changes(
+        seats={k: v for k, v in second.seats.items() if _shape(first.seats.get(k)) == _shape(v)},
+        calls={
+            k: v for k, v in second.calls.items() if k in first.calls and _shape(first.calls[k]) == _shape(v)
+        },
+        queues={k: v for k, v in second.queues.items() if first.queues.get(k) == v},
+    )
+
+
 def _shape(thing: Seat | FloorCall | None) -> object:
     """What two views of one thing must agree on: its state, not the millisecond at which it was learnt."""
     if isinstance(thing, Seat):

@@ -27,6 +27,7 @@ from cti.floor import (
     Seat,
     SeatAnswered,
     SeatRang,
+    agreed,
     apply,
     difference,
 )
@@ -314,3 +315,14 @@ def test_a_call_that_jumps_the_queue_stands_where_asterisk_put_it() -> None:
 )
 def test_a_seat_is_read_from_interfaces_and_channels_alone(interface: str, seat: str | None) -> None:
     assert words.seat_of(interface) == seat
+
+
+def test_only_what_two_looks_found_alike_is_corrected() -> None:
+    stuck = Seat("8001", agent="agent01", presence="ready", activity="talking", call="u1")
+    free = Seat("8001", agent="agent01", presence="ready")
+    passing = Seat("8002", agent="agent02", presence="ready", activity="ringing", call="u2")
+    seats = {"8001": free, "8002": passing}
+    first = Changes(seats=seats, calls={"u1": None}, queues={"dialect": ("u3",)})
+    second = Changes(seats={"8001": free}, calls={"u1": None}, queues={"dialect": ()})
+    assert agreed(first, second) == Changes(seats={"8001": free}, calls={"u1": None})
+    assert not agreed(Changes(seats={"8001": stuck}), second).seats
