@@ -13,6 +13,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine, make_url
 from sqlalchemy.orm import Session
 
@@ -21,6 +23,10 @@ from db.migrate import upgrade
 from db.seed import seed
 from tests import postgres
 from tickets.demo import seed_tickets
+
+# The clock on the wall says how busy the machine is, not whether the code is right.
+hypothesis_settings.register_profile("hotline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("hotline")
 
 BOTH = (pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.postgres))
 _numbers = count(1)
