@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import signal
 import time
+from datetime import datetime
 
 import numpy as np
 import pytest
 import soundfile
+from sqlalchemy import select
 
 from db import models
 from hotline.phones import alaw
@@ -121,19 +124,40 @@ def test_a_ticket_written_in_the_call_finds_call_and_recording(line: Line) -> No
     assert line.ended("86" + stranger.number).outcome == "answered"
 
 
-def test_a_progress_step_without_python_goes_to_a_person(line: Line) -> None:
+@pytest.mark.parametrize("how", ["dead", "hung"])
+def test_a_progress_step_without_python_goes_to_a_person(line: Line, how: str) -> None:
+    """A cti that hangs is worse than a dead one: Asterisk still hands it the citizen."""
     line.phones("8001", habit=Habit(answer_after=0.1, talk=1))
     line.agent()
-    line.kill("cti")
+    caller = Caller("13812360003" if how == "dead" else "13812360013")
+    process = line.running["cti"]
+    if how == "dead":
+        line.kill("cti")
+    else:
+        process.send_signal(signal.SIGSTOP)
     try:
-        caller = Caller("13812360003")
         call = line.citizens().dial(caller=caller, keys="3,w1,261121000010,w1,0003")
         call.wait_for_end(60)
     finally:
-        line.start("cti")
+        if how == "dead":
+            line.start("cti")
+        else:
+            process.send_signal(signal.SIGCONT)
+            line.wait_until_linked()
     row = line.ended("86" + caller.number)
     assert row.outcome == "answered"
     assert "STEPFAILED" in line.events(row.uid)
+    asked, person = (_journalled(line, row.uid, event) for event in ("MENUSTEP", "TOPERSON"))
+    assert (person - asked).total_seconds() < 14, "the rest is what the citizen hears and presses"
+
+
+def _journalled(line: Line, uid: str, event: str) -> datetime:
+    """When the last such line of a call was journalled."""
+    with line.sessions() as session:
+        query = select(models.JournalEvent.at).where(
+            models.JournalEvent.call_uid == uid, models.JournalEvent.event == event
+        )
+        return list(session.scalars(query.order_by(models.JournalEvent.id)))[-1]
 
 
 def test_a_voice_message_is_kept_when_nobody_is_there(line: Line) -> None:
