@@ -23,7 +23,7 @@ def test_no_page_is_wider_than_its_window(line: Line, screens: OpenScreen, width
         screen.go(page)
         expect(screen.by(f"row-{page.removesuffix('s')}").first).to_be_visible()
         too_wide[page] = screen.overflow()
-        if width == SIZES[0][0]:
+        if width == SIZES[0][0] and page != "recordings":
             screen.picture(f"list-of-{page}")
     screen.go("tickets")
     screen.by("row-ticket").first.locator("a").first.click()
