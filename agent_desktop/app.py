@@ -85,9 +85,7 @@ class Parts:
     """Stop the clock and let all sockets go; after this no seat is made not ready for a missing page."""
 
 
-def create_app(
-    settings: Settings, *, clock: bool = True
-) -> Parts:
+def create_app(settings: Settings, *, clock: bool = True) -> Parts:
     """Put the desktop together. `clock=False` leaves out the thread that watches screens and names.
 
     Raises ValueError where a secret is missing.

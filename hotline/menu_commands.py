@@ -45,7 +45,7 @@ def compile_() -> None:
 
 @menu_commands.command()
 def publish() -> None:
-    """Hand the menu (settings HOTLINE_MENU, HOTLINE_MENU_PROFILE) to the running Asterisk, without a restart."""
+    """Hand the menu (settings HOTLINE_MENU, HOTLINE_MENU_PROFILE) to the running Asterisk: no restart."""
     from hotline.pbx import ConsoleFailed, reload_menu
     from hotline.settings import load as load_settings
 

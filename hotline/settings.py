@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     menu: Path | None = None
     """A city's own menu file instead of ivr/menu.yaml."""
     menu_profile: str = Field("", pattern=r"^[a-z0-9_-]{0,32}$")
-    """Profile of the menu to use instead of the one the file names: `zero_menu` is greeting, then a person."""
+    """Profile of the menu instead of the one the file names: `zero_menu` is greeting, then a person."""
     queue_wait_seconds: int = 600
     """A citizen who has waited this long is offered a voice message or a call-back."""
     short_abandon_seconds: int = 5

@@ -178,7 +178,7 @@ def report_overdue(open_session: sessionmaker[Session], now: datetime) -> retent
 
 
 def rotate_journal(open_session: sessionmaker[Session], settings: Settings) -> list[str]:
-    """Begins a new journal file, and deletes rotated ones that are older than JOURNAL_DAYS; returns their names.
+    """Begins a new journal file and deletes those rotated more than JOURNAL_DAYS ago; returns their names.
 
     A file is deleted only when the ledger holds lines that much younger than the file's last one: the copier
     takes the files in order, so all of the older file is in it.

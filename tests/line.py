@@ -96,7 +96,11 @@ class Line(PrivateLine):
     """A private line with people at its desks, and the look at what is left after each test."""
 
     def __init__(self, tree: Path, database_url: str = "", **overrides: Any) -> None:
-        super().__init__(tree, database_url, **{"wrapup_seconds": 2, "queue_wait_seconds": 30, "screen_gone_seconds": 3600, **overrides})
+        super().__init__(
+            tree,
+            database_url,
+            **{"wrapup_seconds": 2, "queue_wait_seconds": 30, "screen_gone_seconds": 3600, **overrides},
+        )
         self.desks: list[Desk] = []
         self.seen = 0
         """Rows of the ledger that earlier tests have answered for."""

@@ -43,7 +43,9 @@ def test_the_journal_rotated_in_a_call_loses_nothing(line: Line) -> None:
     assert line.events(row.uid).count("CALLARRIVED") == line.events(row.uid).count("CALLENDED") == 1
 
 
-def test_the_zero_menu_leads_to_a_person_without_a_key_and_is_put_on_air_without_a_restart(line: Line) -> None:
+def test_the_zero_menu_leads_to_a_person_without_a_key_and_is_put_on_air_without_a_restart(
+    line: Line,
+) -> None:
     line.phones("8001", habit=Habit(answer_after=0.1, talk=0.5))
     line.agent()
     caller = Caller("13812370002")
@@ -60,15 +62,22 @@ def test_a_menu_with_a_mistake_is_not_put_on_air(line: Line, tmp_path: Path) -> 
     wrong = tmp_path / "menu.yaml"
     wrong.write_text("profile: normal\nprofiles: {normal: nowhere}\n")
     before = (line.settings.pbx / "etc/generated/menu.conf").read_text()
-    with pytest.raises(ValueError, match="menu.yaml"):
+    with pytest.raises(ValueError, match=r"menu\.yaml"):
         pbx.reload_menu(line.settings.model_copy(update={"menu": wrong}))
     assert (line.settings.pbx / "etc/generated/menu.conf").read_text() == before
 
 
-@pytest.mark.parametrize("action", ["Originate", "Command", "GetConfig", "MixMonitor", "ModuleLoad", "UpdateConfig"])
+@pytest.mark.parametrize(
+    "action", ["Originate", "Command", "GetConfig", "MixMonitor", "ModuleLoad", "UpdateConfig"]
+)
 def test_the_cti_may_not_do_over_ami_what_it_never_needs(line: Line, action: str) -> None:
-    headers = {"Channel": "PJSIP/8001", "Command": "core show channels", "Filename": "pjsip.conf", "Module": "x"}
-    with pytest.raises(ActionRefused, match="(?i)permission"):
+    headers = {
+        "Channel": "PJSIP/8001",
+        "Command": "core show channels",
+        "Filename": "pjsip.conf",
+        "Module": "x",
+    }
+    with pytest.raises(ActionRefused, match=r"(?i)permission"):
         line.ami(action, **headers)
 
 
@@ -117,7 +126,8 @@ def test_a_stranger_on_the_network_gets_no_call_and_no_hint(line: Line) -> None:
         invite = (
             f"INVITE sip:12345@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.3:{port};branch=z9hG4bKx\r\n"
             f"From: <sip:8001@127.0.0.3>;tag=a\r\nTo: <sip:12345@127.0.0.1>\r\nCall-ID: stranger\r\n"
-            f"CSeq: 1 INVITE\r\nContact: <sip:x@127.0.0.3:{port}>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+            f"CSeq: 1 INVITE\r\nContact: <sip:x@127.0.0.3:{port}>\r\nMax-Forwards: 70\r\n"
+            "Content-Length: 0\r\n\r\n"
         )
         stranger.sendto(invite.encode(), line.sip)
         first = stranger.recv(4096).decode()
@@ -143,12 +153,17 @@ def test_a_carrier_that_wants_a_registration_gets_one() -> None:
             assert "sip:city12345@127.0.0.4" in request
             assert "sip:12345@127.0.0.1" in request, "the contact is the hotline's number"
             carrier.sendto(
-                _answer(request, "401 Unauthorized", 'WWW-Authenticate: Digest realm="carrier",nonce="n1"'), peer
+                _answer(request, "401 Unauthorized", 'WWW-Authenticate: Digest realm="carrier",nonce="n1"'),
+                peer,
             )
             proven, peer = _next(carrier, "REGISTER")
             assert 'username="city12345"' in proven
             carrier.sendto(_answer(proven, "200 OK", "Expires: 300"), peer)
-            until(lambda: "Registered" in pbx.console(line.settings, "pjsip show registrations"), 10, "registered")
+            until(
+                lambda: "Registered" in pbx.console(line.settings, "pjsip show registrations"),
+                10,
+                "registered",
+            )
         finally:
             line.stop()
 
