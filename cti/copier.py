@@ -297,3 +297,5 @@ class Copier:
         row.wait_ms, row.talk_ms, row.transfers = facts.wait_ms, facts.talk_ms, facts.transfers
         row.ended_at, row.ended_by, row.cause = facts.ended_at, facts.ended_by, facts.cause
         row.reason, row.outcome = facts.reason, facts.outcome
+        asked = facts.callback_number
+        row.callback_number = normal(asked, self.area_code) if asked is not None else None

@@ -69,6 +69,8 @@ class CallFacts:
     ended_by: str | None = None
     cause: int | None = None
     reason: str | None = None
+    callback_number: str | None = None
+    """As keyed in, or as the carrier sent it."""
     choice: Outcome | None = None
     """What the call would be if it ended now without an answer: served, call-back, message, overflow..."""
     outcome: Outcome | None = None
@@ -218,6 +220,12 @@ def _transferred(facts: CallFacts, entry: Entry) -> CallFacts:
     return replace(facts, transfers=facts.transfers + 1, ended_by=None)
 
 
+def _callback_asked(facts: CallFacts, entry: Entry) -> CallFacts:
+    keyed = entry.data[1] if len(entry.data) > 1 else ""
+    number = (keyed or facts.caller_raw)[:32]
+    return replace(facts, choice=Outcome.CALLBACK_REQUESTED, callback_number=number)
+
+
 def _chosen(outcome: Outcome) -> Rule:
     def rule(facts: CallFacts, entry: Entry) -> CallFacts:
         reason = entry.data[1][:64] if len(entry.data) > 1 and outcome in _WITH_REASON else facts.reason
@@ -241,7 +249,7 @@ _RULES: dict[str, Rule] = {
     "TRANSFERRED": _transferred,
     "OUTSIDEANSWERED": _outside_answered,
     "OVERFLOW": _chosen(Outcome.OVERFLOWED),
-    "CALLBACKASKED": _chosen(Outcome.CALLBACK_REQUESTED),
+    "CALLBACKASKED": _callback_asked,
     "MESSAGELEFT": _chosen(Outcome.VOICEMAIL_LEFT),
     "SELFSERVED": _chosen(Outcome.SELF_SERVED),
     "CALLCLOSED": _chosen(Outcome.CLOSED),

@@ -241,6 +241,8 @@ class Call(Base):
     """caller | agent | system"""
     cause: Mapped[int | None]
     """Q.850 cause of the hang-up."""
+    callback_number: Mapped[str | None] = mapped_column(String(32))
+    """In normal form, where a call-back was asked for: the number keyed in, else the caller's own."""
     reason: Mapped[str | None] = mapped_column(String(64))
     """Why, where the outcome alone does not say: the service of a self-served call, why it overflowed..."""
     outcome: Mapped[str | None] = mapped_column(String(32), index=True)

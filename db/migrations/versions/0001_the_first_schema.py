@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_by", sa.String(length=16), nullable=True),
         sa.Column("cause", sa.Integer(), nullable=True),
+        sa.Column("callback_number", sa.String(length=32), nullable=True),
         sa.Column("reason", sa.String(length=64), nullable=True),
         sa.Column("outcome", sa.String(length=32), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_calls"),
