@@ -82,14 +82,14 @@ class Screen:
         """A key anywhere on the page."""
         self.page.keyboard.press(key)
 
-    def pick(self, test_id: str, typed: str) -> None:
-        """Choose from a tree: type words or pinyin initials, Enter takes the first hit."""
+    def pick_typed(self, test_id: str, typed: str) -> None:
+        """Choose from the tree that has the focus: words or pinyin initials, Enter takes the first hit."""
         field = self.by(test_id).locator("input")
+        expect(field).to_be_focused()
         hits = self.page.locator(f".tree-{field.get_attribute('id')} .el-cascader__suggestion-item")
-        field.click()
-        field.press_sequentially(typed)
+        self.page.keyboard.type(typed)
         expect(hits.first).to_be_visible()
-        field.press("Enter")
+        self.press("Enter")
         expect(field).to_have_value(re.compile("/"))
 
     # --- looking ---------------------------------------------------------------------------------

@@ -30,6 +30,18 @@ def test_hostile_names_are_shown_as_text(line: Line, screens: OpenScreen) -> Non
     assert screen.overflow() == []
 
 
+def test_a_withheld_number_is_said_to_be_withheld(line: Line, screens: OpenScreen) -> None:
+    bank = line.phones("8001", habit=Habit(on_ring="wait"))
+    screen = screens().at_the_desk()
+    line.citizens().dial(caller=Caller("19900000003", "苏梅", "asserted"), keys="1")
+    bank.phones["8001"].wait_for_ring(20)
+    screen.sees_pop()
+    expect(screen.by("pop-number")).to_have_text("号码未显示")
+    expect(screen.by("candidate")).to_have_count(0)
+    expect(screen.by("btn-reveal")).to_have_count(0)
+    expect(screen.page.get_by_text("苏梅")).to_have_count(0)
+
+
 def test_what_cannot_be_done_at_log_in_is_said_in_words(line: Line, screens: OpenScreen) -> None:
     screen, other = screens(), screens()
     screen.excuse()
