@@ -116,6 +116,8 @@ def test_a_citizen_dials_and_a_ticket_and_a_recording_are_kept(line: Line, scree
     screen.press("F7")
     call.wait_for_end(5)
     screen.sees_state("after_call")
+    expect(screen.by("ticket-saved")).to_be_visible()
+    expect(screen.by("pop")).to_have_attribute("data-uid", uid)
     screen.picture("after-call")
     screen.press("F9")
     screen.sees_state("ready")
