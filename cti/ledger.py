@@ -58,7 +58,11 @@ class CallFacts:
     queue: str | None = None
     to_person_at: datetime | None = None
     rings: int = 0
-    agent_answered_at: datetime | None = None
+    picked_up_at: datetime | None = None
+    """When an agent's telephone was last answered, in ms; app_queue's own CONNECT keeps whole seconds."""
+    talking_since: datetime | None = None
+    talked_ms: int = 0
+    """Talk before `talking_since`: with agents before a transfer. Waiting between two agents is no talk."""
     answered_at: datetime | None = None
     agent: str | None = None
     seat: str | None = None
@@ -109,7 +113,7 @@ def close_at_restart(facts: CallFacts, at: datetime) -> CallFacts:
     if facts.outcome is not None:
         return facts
     ended = replace(facts, ended_at=at, ended_by="system", reason="pbx_died")
-    return replace(ended, talk_ms=_between(facts.answered_at, at), outcome=_outcome_by_system(ended))
+    return replace(ended, talk_ms=_talked(facts, at), outcome=_outcome_by_system(ended))
 
 
 def _end(facts: CallFacts, entry: Entry, short_abandon_s: float) -> CallFacts:
@@ -123,7 +127,7 @@ def _end(facts: CallFacts, entry: Entry, short_abandon_s: float) -> CallFacts:
         ended_by=by if by in ("caller", "agent") else facts.ended_by or "system",
         cause=int(cause) if cause.isdigit() and len(cause) < 5 else None,
         wait_ms=wait,
-        talk_ms=_between(facts.answered_at, entry.at),
+        talk_ms=_talked(facts, entry.at),
         reason=facts.reason or ("lost_end_line" if entry.event == "CALLLOST" else None),
     )
     return replace(ended, outcome=_outcome(ended, short_abandon_s))
@@ -177,7 +181,10 @@ def _entered_queue(facts: CallFacts, entry: Entry) -> CallFacts:
     # Back in a queue after an overflow offer: what was offered is no longer how the call stands.
     choice = None if facts.choice is Outcome.OVERFLOWED else facts.choice
     return replace(
-        facts, queue=entry.queue or facts.queue, to_person_at=facts.to_person_at or entry.at, choice=choice
+        _talk_paused(facts, entry.at),
+        queue=entry.queue or facts.queue,
+        to_person_at=facts.to_person_at or entry.at,
+        choice=choice,
     )
 
 
@@ -187,16 +194,18 @@ def _rung_in_vain(facts: CallFacts, entry: Entry) -> CallFacts:
 
 def _agent_picked_up(facts: CallFacts, entry: Entry) -> CallFacts:
     seat = entry.data[1] if len(entry.data) > 1 else None
-    return facts if facts.answered_at else replace(facts, agent_answered_at=entry.at, seat=seat)
+    return replace(facts, picked_up_at=entry.at, seat=facts.seat if facts.answered_at else seat)
 
 
 def _connected(facts: CallFacts, entry: Entry) -> CallFacts:
+    at = facts.picked_up_at or entry.at
     if facts.answered_at:
-        return facts
-    at = facts.agent_answered_at or entry.at
+        return facts if facts.talking_since else replace(facts, talking_since=at, picked_up_at=None)
     return replace(
         facts,
         answered_at=at,
+        talking_since=at,
+        picked_up_at=None,
         agent=entry.agent,
         queue=entry.queue or facts.queue,
         wait_ms=_between(facts.to_person_at, at),
@@ -205,10 +214,24 @@ def _connected(facts: CallFacts, entry: Entry) -> CallFacts:
 
 def _outside_answered(facts: CallFacts, entry: Entry) -> CallFacts:
     if facts.answered_at:
-        return facts
+        return facts if facts.talking_since else replace(facts, talking_since=entry.at)
     return replace(
-        facts, answered_at=entry.at, reason="outside", wait_ms=_between(facts.to_person_at, entry.at)
+        facts,
+        answered_at=entry.at,
+        talking_since=entry.at,
+        reason="outside",
+        wait_ms=_between(facts.to_person_at, entry.at),
     )
+
+
+def _talk_paused(facts: CallFacts, at: datetime) -> CallFacts:
+    """Nobody talks with the citizen from `at` on, until somebody is connected again."""
+    talked = facts.talked_ms + (_between(facts.talking_since, at) or 0)
+    return replace(facts, talking_since=None, talked_ms=talked)
+
+
+def _talked(facts: CallFacts, end: datetime) -> int | None:
+    return _talk_paused(facts, end).talked_ms if facts.answered_at else None
 
 
 def _agent_ended(facts: CallFacts, entry: Entry) -> CallFacts:
@@ -217,7 +240,7 @@ def _agent_ended(facts: CallFacts, entry: Entry) -> CallFacts:
 
 def _transferred(facts: CallFacts, entry: Entry) -> CallFacts:
     # Who ended an earlier part of the call is not who ended the call.
-    return replace(facts, transfers=facts.transfers + 1, ended_by=None)
+    return replace(_talk_paused(facts, entry.at), transfers=facts.transfers + 1, ended_by=None)
 
 
 def _callback_asked(facts: CallFacts, entry: Entry) -> CallFacts:

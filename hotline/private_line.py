@@ -156,15 +156,20 @@ class PrivateLine:
             self.wait_until_linked()
 
     def kill(self, part: str, number: int = signal.SIGKILL) -> None:
-        """Send a signal (default: kill -9) and wait for the end. Asterisk itself is hit, not its wrapper."""
+        """Send a signal (default: kill -9) and wait for the end.
+
+        kill -9 hits the process first and then what it has started, so that it can start nothing anew; of the
+        PBX Asterisk itself is hit too, not only its wrapper.
+        """
         process = self.running.pop(part)
-        if part == "pbx":
-            for child in self.processes(process.pid)[1:]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    child.send_signal(number)
+        hit = self.processes(process.pid) if part == "pbx" or number == signal.SIGKILL else []
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(number)
+        for each in hit[1:]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.send_signal(number)
         process.wait(15)
+        psutil.wait_procs(hit[1:], timeout=5)
 
     def restart(self, part: str) -> None:
         """kill -9 and start again."""

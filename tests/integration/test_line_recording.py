@@ -210,6 +210,7 @@ def test_a_transfer_to_another_queue_is_one_call_and_one_recording(line: Line) -
     row = line.ended("86" + caller.number)
     assert (row.outcome, row.agent, row.transfers) == ("answered", "agent01", 1)
     kept = recording_of(line, row.uid)
+    assert (kept.state, kept.problem) == ("kept", None), "the wait between two agents is not missed in it"
     assert kept.seconds
     assert kept.seconds > 1.8
     _, audio, _ = first.raw("GET", f"/api/recordings/{kept.id}/audio")

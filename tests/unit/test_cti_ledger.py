@@ -117,6 +117,21 @@ def test_a_caller_whose_audio_stopped_is_not_our_failure() -> None:
     assert fold(f"{waiting}\n{end}").outcome is Outcome.ABANDONED_IN_QUEUE
 
 
+def test_talk_is_what_was_talked_not_the_wait_between_two_agents() -> None:
+    lines = ANSWERED.splitlines()[:-2]
+    lines += [
+        "1795289100|pbx1-1795289075.0|NONE|NONE|TRANSFERRED|1795289100787|queue|dialect",
+        "1795289101|pbx1-1795289075.0|consultation|agent01|COMPLETECALLER|1|6|1",
+        "1795289101|pbx1-1795289075.0|dialect|NONE|ENTERQUEUE||13812345678|1",
+        "1795289160|pbx1-1795289075.0|NONE|NONE|AGENTANSWERED|1795289160000|8002",
+        "1795289160|pbx1-1795289075.0|dialect|agent02|CONNECT|59|pbx1-1795289159.4|1",
+        "1795289170|pbx1-1795289075.0|NONE|NONE|CALLENDED|1795289170500|16|agent|queue",
+    ]
+    facts = fold("\n".join(lines))
+    assert facts.talk_ms == 6000 + 10_500
+    assert (facts.agent, facts.seat, facts.ended_by) == ("agent01", "8001", "agent")
+
+
 def test_a_transfer_does_not_make_the_first_agents_end_the_calls_end() -> None:
     lines = ANSWERED.splitlines()
     lines.insert(8, "1795289110|pbx1-1795289075.0|NONE|NONE|TRANSFERRED|1795289110500|queue|dialect")
