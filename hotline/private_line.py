@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import os
 import random
@@ -190,7 +191,7 @@ class PrivateLine:
 
         def linked() -> bool:
             with (
-                contextlib.suppress(OSError, ValueError),
+                contextlib.suppress(OSError, ValueError, http.client.HTTPException),
                 urllib.request.urlopen(f"{self.address}/api/health", timeout=5) as answer,
             ):
                 return bool(json.load(answer)["links"][self.settings.pbx_name]["connected"])
