@@ -28,8 +28,10 @@ def open_engine(url: str, *, echo: bool = False) -> Engine:
     sqlalchemy.exc.TimeoutError is raised, and the next request tries anew.
     """
     if url.startswith("sqlite"):
+        # A connection costs as much as a whole page: as many stay open as threads may ask at once.
+        pool: dict[str, Any] = {} if url in ("sqlite://", "sqlite:///:memory:") else {"pool_size": 64}
         engine = create_engine(
-            url, echo=echo, connect_args={"timeout": WAIT_SECONDS, "check_same_thread": False}
+            url, echo=echo, connect_args={"timeout": WAIT_SECONDS, "check_same_thread": False}, **pool
         )
 
         @event.listens_for(engine, "connect")
