@@ -107,7 +107,7 @@ class NotReady(Schema):
 
 
 class Transfer(Schema):
-    kind = choice("请选择转接方式。", ["queue", "number", "seat"], required=True)
+    kind = choice("请选择转接方式。", ["queue", "number"], required=True)
     target = String(
         required=True,
         error_messages=_messages("请选择转接目标。"),

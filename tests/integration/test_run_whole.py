@@ -9,9 +9,8 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import pytest
 
 from hotline import ports
 from hotline.settings import REPO, Settings
-from tests.line import pbx_tree
+from tests.line import pbx_tree, until
 
 NAMES = ("HOTLINE_SIP_PORT", "HOTLINE_PBX_HTTP_PORT", "HOTLINE_AMI_PORT", "HOTLINE_WEB_PORT")
 
@@ -35,13 +34,6 @@ def free_ports(count: int) -> list[int]:
     finally:
         for one in taken:
             one.close()
-
-
-def until(condition: Callable[[], bool], seconds: float, what: Callable[[], str]) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, what()
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -94,7 +86,7 @@ def test_whole_hotline_starts_heals_and_stops(place: tuple[Path, dict[str, str]]
         until(
             lambda: "The hotline is up" in output.read_text() or manager.poll() is not None,
             90,
-            output.read_text,
+            "everything up",
         )
         assert manager.poll() is None, output.read_text()
         said = output.read_text()
@@ -107,7 +99,7 @@ def test_whole_hotline_starts_heals_and_stops(place: tuple[Path, dict[str, str]]
 
         before = parts(var)
         os.kill(before["cti"]["pid"], signal.SIGKILL)
-        until(lambda: parts(var)["cti"]["starts"] == 2 and is_linked(env), 60, output.read_text)
+        until(lambda: parts(var)["cti"]["starts"] == 2 and is_linked(env), 60, "the killed cti up again")
         assert parts(var)["pbx"]["pid"] == before["pbx"]["pid"]
         assert parts(var)["desktop"]["pid"] == before["desktop"]["pid"]
 
