@@ -20,7 +20,8 @@ from hotline.settings import REPO, Settings, load
 from ivr import prompts
 
 CONF = REPO / "asterisk_conf"
-SYSTEM_DATA = Path("/usr/share/asterisk")
+SYSTEM_DATA = (Path("/usr/share/asterisk"), Path("/var/lib/asterisk"), Path("/usr/local/share/asterisk"))
+"""Where an Asterisk keeps its documentation: the tree's (first), or one built from source."""
 
 
 class ConsoleFailed(Exception):
@@ -135,8 +136,9 @@ def _lay_out_data(settings: Settings) -> None:
         shutil.copyfile(music, moh / music.name)
     for name in ("documentation", "rest-api"):
         link = data / name
-        if not link.is_symlink():
-            link.symlink_to(SYSTEM_DATA / name)
+        there = [path / name for path in SYSTEM_DATA if settings.asterisk and (path / name).exists()]
+        link.unlink(missing_ok=True)
+        link.symlink_to(there[0] if there else SYSTEM_DATA[0] / name)
 
 
 def _plain(value: str | int, what: str) -> str:

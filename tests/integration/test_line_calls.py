@@ -62,3 +62,20 @@ def test_an_agent_who_does_not_answer_is_passed_over(line: Line) -> None:
     assert [row.outcome for row in rows] == ["answered", "answered"]
     assert {row.agent for row in rows} == {"agent02"}
     assert first.state()["reason"] == "no_answer"
+
+
+def test_a_telephone_that_nobody_answers_is_set_aside_and_the_citizen_keeps_the_place(line: Line) -> None:
+    asleep = line.phones("8001", habit=Habit(on_ring="wait"))
+    awake = line.phones("8002", habit=Habit(answer_after=0.2, talk=1))
+    first = line.agent("agent01", "8001")
+    caller = Caller("13812341020")
+    call = line.citizens().dial(caller=caller, keys="0")
+    asleep.phones["8001"].wait_for_ring(20)
+    second = line.agent("agent02", "8002")
+    awake.phones["8002"].wait_for_calls(1, 45)
+    call.wait_for_end(10)
+    row = line.ended("86" + caller.number)
+    assert (row.outcome, row.agent, row.rings) == ("answered", "agent02", 1)
+    assert line.events(row.uid).count("ENTERQUEUE") == 1
+    assert (first.state()["presence"], first.state()["reason"]) == ("not_ready", "no_answer")
+    until(lambda: second.state()["activity"] == "idle", 5)
