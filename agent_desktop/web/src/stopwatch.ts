@@ -17,3 +17,14 @@ export function popShown(uid: string): void {
     requestAnimationFrame(() => window.__pops.push({ ...started, painted_at: Date.now() })),
   )
 }
+
+/** A window that nobody sees draws no frames. */
+const UNSEEN_MS = 250
+
+/** Resolves when what is in the document now has been painted, for work that must not delay it. */
+export function painted(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, UNSEEN_MS)
+    globalThis.requestAnimationFrame?.(() => requestAnimationFrame(() => setTimeout(resolve)))
+  })
+}

@@ -31,10 +31,32 @@ describe('the desk', () => {
     expect(useForm().callUid).toBe('pbx1-1.1')
   })
 
-  it('is clean again when the ring was not answered', () => {
+  it('is clean again when the ring was not answered', async () => {
     useDesk().follow(ringing(), 0)
     useDesk().follow(null, 1)
+    await vi.runAllTimersAsync()
     expect([usePop().uid, useForm().callUid, useDesk().uid]).toEqual([null, null, null])
+  })
+
+  it('opens the form behind the pop, and without it when it does not come soon or the call is answered', async () => {
+    answer('pop').mockReturnValue(new Promise(() => undefined))
+    useDesk().follow(ringing(), 0)
+    expect([usePop().uid, useForm().callUid]).toEqual(['pbx1-1.1', null])
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(useForm().callUid).toBe('pbx1-1.1')
+    useDesk().follow(ringing('pbx1-2.2'), 1_000)
+    useDesk().follow(talking('pbx1-2.2'), 1_001)
+    expect(useForm().callUid).toBe('pbx1-2.2')
+  })
+
+  it('keeps what is typed into the old form before the new one opens', async () => {
+    const desk = useDesk()
+    desk.follow(talking(), 0)
+    desk.follow(null, 9)
+    desk.follow(ringing('pbx1-2.2'), 10)
+    useForm().form.what = '油烟直排'
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect([useForm().callUid, useForm().form.what]).toEqual(['pbx1-1.1', '油烟直排'])
   })
 
   it('keeps pop and form after the call until the agent is ready', () => {
@@ -54,6 +76,7 @@ describe('the desk', () => {
     desk.follow(null, 9)
     desk.tidy()
     desk.follow(ringing('pbx1-2.2'), 10)
+    await vi.advanceTimersByTimeAsync(1_000)
     expect(useForm().callUid).toBe('pbx1-1.1')
     expect(usePop().uid).toBe('pbx1-2.2')
     desk.follow(talking('pbx1-2.2'), 11)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 
 import { withQuery } from '../src/api'
 import { backOff } from '../src/rules/pushes'
-import { clock, day, length, moment, wrapupLeft } from '../src/rules/time'
+import { clock, day, dayStart, length, moment, wrapupLeft } from '../src/rules/time'
 import { fits, pathName } from '../src/rules/tree'
 import { spelled } from '../src/shortcuts'
 
@@ -16,6 +16,8 @@ describe('times', () => {
   it('show the day only when it is another one', () => {
     expect(moment(NOON, NOON + 1)).toBe('12:00:05')
     expect(moment(NOON, NOON + 86_400_000)).toBe('11-21 12:00')
+    expect([clock(dayStart(NOON)), day(dayStart(NOON))]).toEqual(['00:00:00', '2026-11-21'])
+    expect(dayStart(dayStart(NOON) - 1)).toBe(dayStart(NOON) - 86_400_000)
     expect(moment(NOON, NOON + 100 * 86_400_000)).toBe('2026-11-21 12:00')
   })
   it('run as lengths and never below zero', () => {

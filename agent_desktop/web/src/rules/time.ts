@@ -1,6 +1,8 @@
 /** Times and lengths as people read them. Screens show Asia/Shanghai, whatever the computer's own zone is. */
 
 const ZONE = 'Asia/Shanghai'
+const AHEAD_MS = 8 * 3_600_000
+const DAY_MS = 24 * 3_600_000
 
 const clockFormat = new Intl.DateTimeFormat('zh-CN', {
   timeZone: ZONE,
@@ -26,6 +28,11 @@ export function clock(ms: number | null | undefined): string {
 /** "2026-11-21" in Shanghai. */
 export function day(ms: number): string {
   return dayFormat.format(ms)
+}
+
+/** Midnight in Shanghai of the day of `ms`. The zone has had no summer time since 1991. */
+export function dayStart(ms: number): number {
+  return Math.floor((ms + AHEAD_MS) / DAY_MS) * DAY_MS - AHEAD_MS
 }
 
 /** "11-21 14:03:09", or the clock alone when it is the same day as `now`. */

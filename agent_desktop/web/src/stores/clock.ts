@@ -1,10 +1,14 @@
 /** The server's time, ticking once a second: durations on screen are never a matter of this computer's clock. */
 import { defineStore } from 'pinia'
-import { ref } from 'vue'
+import { computed, ref } from 'vue'
+
+import { dayStart } from '../rules/time'
 
 export const useClock = defineStore('clock', () => {
   const offset = ref(0)
   const now = ref(Date.now())
+  /** Midnight of the day: for what is written anew once a day and not once a second. */
+  const today = computed(() => dayStart(now.value))
   let timer: ReturnType<typeof setInterval> | undefined
 
   function tick(): void {
@@ -18,5 +22,5 @@ export const useClock = defineStore('clock', () => {
     clearInterval(timer)
     timer = setInterval(tick, 1000)
   }
-  return { now, offset, setServerTime, start, tick }
+  return { now, today, offset, setServerTime, start, tick }
 })

@@ -1,7 +1,8 @@
 /**
  * What the desk does when the call at the seat changes: show who is calling, open the form, keep both for after-call work.
  *
- *   ring      → pop; the form opens too, unless another ticket is half written (then it waits for the answer)
+ *   ring      → pop; once it is painted the form opens too, unless another ticket is half written (then it waits
+ *               for the answer)
  *   answered  → the form of this call, the half-written one becomes a draft
  *   gone      → unanswered: pop and empty form go away; answered: both stay until the agent is ready again
  */
@@ -9,6 +10,7 @@ import { defineStore } from 'pinia'
 import { ref } from 'vue'
 
 import { api } from '../api'
+import { painted } from '../stopwatch'
 import type { CallView, Draft } from '../types'
 import { useForm } from './form'
 import { usePop } from './pop'
@@ -16,12 +18,15 @@ import { useSeat } from './seat'
 import { useSession } from './session'
 
 const WORKED_ON = 'desk-call'
+/** The form does not wait longer for a pop that does not come. */
+const POP_MS = 400
 
 export const useDesk = defineStore('desk', () => {
   /** The call that pop and form belong to; still set in after-call work. */
   const uid = ref<string | null>(null)
   const answeredAt = ref<number | null>(null)
   const endedAt = ref<number | null>(null)
+  let opening: string | null = null
 
   function remember(callUid: string | null): void {
     uid.value = callUid
@@ -34,16 +39,27 @@ export const useDesk = defineStore('desk', () => {
     else if (uid.value && endedAt.value === null) leave(now)
   }
   function arrive(call: CallView): void {
-    const form = useForm()
     if (uid.value !== call.uid) {
       remember(call.uid)
       usePop().show(call.uid)
     }
     endedAt.value = null
     answeredAt.value = call.answered_at
-    const writingAnother =
-      form.callUid !== null && form.callUid !== call.uid && (form.touched || form.unsaved)
-    if (call.state !== 'ringing' || !writingAnother) void form.open(call.uid, draftWithPop)
+    if (call.state === 'ringing') void openAfterPop(call.uid)
+    else void useForm().open(call.uid, draftWithPop)
+  }
+  function writingAnother(callUid: string): boolean {
+    const form = useForm()
+    return form.callUid !== null && form.callUid !== callUid && (form.touched || form.unsaved)
+  }
+  /** To lay out the form takes longer than the pop: while the telephone rings, who is calling goes first. */
+  async function openAfterPop(callUid: string): Promise<void> {
+    if (opening === callUid || useForm().callUid === callUid) return
+    opening = callUid
+    await Promise.race([usePop().whenThere(callUid), new Promise((late) => setTimeout(late, POP_MS))])
+    await painted()
+    if (opening === callUid) opening = null
+    if (uid.value === callUid && !writingAnother(callUid)) void useForm().open(callUid, draftWithPop)
   }
   /** The pop brings the draft along: a request less at the moment when the pop should appear. */
   async function draftWithPop(callUid: string): Promise<Draft | null> {
