@@ -22,7 +22,7 @@ ELSEWHERE = {
         "Play citizens: dial 12345, press keys, speak, talk; several at once.",
     ),
     "phone": ("hotline.phones.commands:phone", "Play an agent's desk phone: ring, answer, talk."),
-    "menu": ("hotline.menu_commands:menu_commands", "The voice menu: check, show, compile."),
+    "menu": ("hotline.menu_commands:menu_commands", "The voice menu: check, show, compile, publish."),
     "recordings": (
         "hotline.recordings_commands:recordings_commands",
         "Recordings: every answered call has one, or a reason.",
@@ -85,6 +85,25 @@ def seed() -> None:
     except PrepareFailed as failure:
         raise SystemExit(str(failure)) from None
     typer.echo("the demo city is there")
+
+
+@app.command()
+def seats() -> None:
+    """Seats with what a desk phone needs to register: address, user and password. Not for other eyes."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from hotline.pbx import seat_numbers
+    from hotline.secrets import seat_password
+    from hotline.settings import load
+
+    settings = load()
+    if not settings.seat_key:
+        raise SystemExit("the seats have no passwords yet: run `make run` once, it makes the secrets")
+    table = Table("seat = user", "password", title=f"SIP server {settings.sip_address}:{settings.sip_port}")
+    for number in seat_numbers(settings):
+        table.add_row(number, seat_password(settings.seat_key, number))
+    Console().print(table)
 
 
 def _command_elsewhere(group: typer.Typer, name: str, place: str, about: str) -> None:

@@ -5,8 +5,8 @@
                           └────── stop asked ──────┴──► stopped
 
 Whatever dies, the others go on. Each part leads its own process group, gets SIGTERM when this process dies
-(so that a killed manager leaves nothing behind), and writes to `var/log/<name>.log`. honcho, which DESIGN
-names for this, ends everything as soon as one process ends; hence these lines of our own.
+(so that a killed manager leaves nothing behind), and writes to `var/log/<name>.log`. Ready-made managers such
+as honcho end everything as soon as one process ends; hence these lines of our own.
 """
 
 from __future__ import annotations

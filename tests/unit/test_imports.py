@@ -1,4 +1,4 @@
-"""Who may import whom (DESIGN 4): the arrows between the top-level folders, read from the source."""
+"""Who may import whom: the arrows between the top-level folders, read from the source."""
 
 from __future__ import annotations
 
