@@ -85,16 +85,25 @@ def test_a_browser_registers_its_seat_over_websocket(line: Line) -> None:
     async def register() -> str:
         url = f"ws://127.0.0.1:{line.settings.pbx_http_port}/ws"
         async with connect(url, subprotocols=["sip"], proxy=None) as page:  # type: ignore[list-item]
-            await page.send(_register(1, ""))
-            challenge = str(await asyncio.wait_for(page.recv(), 5))
-            assert "401 Unauthorized" in challenge
-            said = re.search(r"WWW-Authenticate: *(.*)\r\n", challenge)
-            assert said
             password = seat_password(line.settings.seat_key, "8001w")
-            proof = authorization(said.group(1), "8001w", password, "REGISTER", "sip:hotline")
-            await page.send(_register(2, proof))
-            answer = str(await asyncio.wait_for(page.recv(), 5))
-            await page.send(_register(3, "", expires=0))
+
+            async def ask(number: int, proof: str, expires: int = 60) -> str:
+                await page.send(_register(number, proof, expires))
+                while True:  # Asterisk may ask by OPTIONS in between whether the page is there
+                    said = str(await asyncio.wait_for(page.recv(), 5))
+                    if f"CSeq: {number} REGISTER" in said:
+                        return said
+
+            async def proven(number: int, expires: int) -> str:
+                challenge = await ask(number, "")
+                assert "401 Unauthorized" in challenge
+                said = re.search(r"WWW-Authenticate: *(.*)\r\n", challenge)
+                assert said
+                proof = authorization(said.group(1), "8001w", password, "REGISTER", "sip:hotline")
+                return await ask(number + 1, proof, expires)
+
+            answer = await proven(1, 60)
+            assert "200 OK" in await proven(3, 0)
             return answer
 
     assert "200 OK" in asyncio.run(register())
