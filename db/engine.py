@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ def open_engine(url: str, *, echo: bool = False) -> Engine:
         @event.listens_for(engine, "connect")
         def _tune(connection: Any, _record: object) -> None:
             cursor = connection.cursor()
-            cursor.execute("PRAGMA journal_mode=WAL")
+            _write_ahead(cursor)
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute("PRAGMA foreign_keys=ON")
             cursor.close()
@@ -60,6 +61,20 @@ def open_engine(url: str, *, echo: bool = False) -> Engine:
             raise InvalidatePoolError("PostgreSQL does not answer on this connection")
 
     return engine
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """WAL mode. Where several processes open a new database together, SQLite refuses the change at once
+    instead of waiting as for any other lock; so the waiting is done here."""
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
 
 
 def _answers(connection: psycopg.Connection[Any], seconds: float) -> bool:
