@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-SCREEN_GONE_SECONDS = 30.0
-
 
 class Screens:
-    def __init__(self, patience: float = SCREEN_GONE_SECONDS) -> None:
+    def __init__(self, patience: float) -> None:
         self.patience = patience
         self._sockets: dict[str, set[str]] = {}
         self._gone_since: dict[str, float] = {}

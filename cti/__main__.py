@@ -147,8 +147,9 @@ class Cti:
         queue_status = await self.ami.listing("QueueStatus")
         channels = await self.ami.listing("CoreShowChannels")
         devices = await self.ami.listing("DeviceStateList")
-        numbers = [str(8001 + n) for n in range(self.settings.seats)]
-        return words.floor_of(numbers, queue_status, channels, devices, round(time.time() * 1000))
+        return words.floor_of(
+            self.settings.seat_numbers, queue_status, channels, devices, round(time.time() * 1000)
+        )
 
     def _blind(self) -> None:
         self.blind_since = round(time.time() * 1000)

@@ -103,7 +103,6 @@ class Ami:
         self._ids = itertools.count(1)
         self._buffer: list[Message] | None = None
         self._booted = asyncio.Event()
-        self.connections = 0
 
     @property
     def connected(self) -> bool:
@@ -160,7 +159,6 @@ class Ami:
         await asyncio.wait_for(self._booted.wait(), 60)
         await self._on_up()
         buffered, self._buffer = self._buffer or [], None
-        self.connections += 1
         for message in buffered:
             self._give(message)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -93,6 +92,34 @@ def _inode_and_size(path: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_size
 
 
+@dataclass(frozen=True)
+class Lag:
+    """What of the journal is not in the ledger yet: bytes, and epoch seconds of the oldest such line."""
+
+    bytes: int
+    since: int | None
+
+
+def lag(path: Path, file: str | None, offset: int) -> Lag:
+    """How far the ledger is behind a journal that is copied up to `offset` of the file named `file` (None:
+    nothing is copied), rotated files included."""
+    files = journal_files(path)
+    names = [each.name for each in files]
+    if file in names:
+        files = files[names.index(file) :]
+    else:
+        offset = 0
+    left = sum(each.size for each in files) - offset
+    for each in files:
+        with each.path.open("rb") as source:
+            source.seek(offset)
+            stamp = source.readline(4096).split(b"|", 1)[0]
+        if stamp.isdigit():
+            return Lag(left, int(stamp))
+        offset = 0
+    return Lag(left, None)
+
+
 class Copier:
     """Copies one PBX's journal. `copy_once()` is one transaction; call it until it returns 0."""
 
@@ -113,7 +140,6 @@ class Copier:
         self._short_abandon_s = short_abandon_s
         self._open: dict[str, ledger.CallFacts] = {}
         """Facts of calls that have not ended; refolded from the journal table when not here."""
-        self.last_copied = 0.0
         self._ended_at: tuple[int, int] | None = None
         """Inode and size of the journal when its end was last reached: the same again means nothing to do."""
 
@@ -153,19 +179,7 @@ class Copier:
                 self._open[uid] = facts
             else:
                 self._open.pop(uid, None)
-        self.last_copied = time.time()
         return len(lines)
-
-    def lag_bytes(self) -> int:
-        """Bytes of the journal that are not in the ledger yet; whole files behind count as their size."""
-        files = journal_files(self.path)
-        with self._sessions() as session:
-            position = session.get(models.JournalPosition, self.pbx)
-        if not files or position is None:
-            return sum(file.size for file in files)
-        names = [file.name for file in files]
-        at = names.index(position.file) if position.file in names else 0
-        return sum(file.size for file in files[at:]) - (position.offset if position.file in names else 0)
 
     def _where(
         self, files: list[JournalFile], position: models.JournalPosition | None

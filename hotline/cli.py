@@ -93,7 +93,6 @@ def seats() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from hotline.pbx import seat_numbers
     from hotline.secrets import seat_password
     from hotline.settings import load
 
@@ -101,7 +100,7 @@ def seats() -> None:
     if not settings.seat_key:
         raise SystemExit("the seats have no passwords yet: run `make run` once, it makes the secrets")
     table = Table("seat = user", "password", title=f"SIP server {settings.sip_address}:{settings.sip_port}")
-    for number in seat_numbers(settings):
+    for number in settings.seat_numbers:
         table.add_row(number, seat_password(settings.seat_key, number))
     Console().print(table)
 

@@ -196,7 +196,8 @@ def _ledger(session: Any, settings: Settings) -> list[Finding]:
     from db.models import Call, JournalEvent, JournalPosition, Recording
 
     position = session.get(JournalPosition, settings.pbx_name)
-    findings = [journal(settings.journal, position.offset if position else None)]
+    copied = (position.file, position.offset) if position else (None, 0)
+    findings = [journal(settings.journal, *copied)]
     unknown = session.scalar(select(func.count()).where(JournalEvent.understood.is_(False))) or 0
     if unknown:
         names = session.scalars(
@@ -221,19 +222,22 @@ def _ledger(session: Any, settings: Settings) -> list[Finding]:
     return findings
 
 
-def journal(file: Path, offset: int | None) -> Finding:
-    """Whether the ledger has all of the journal; a file that was last written long ago must be copied."""
-    try:
-        status = file.stat()
-    except OSError:
+def journal(path: Path, file: str | None, offset: int) -> Finding:
+    """Whether the ledger has all of the journal: the oldest line that it lacks must be seconds old."""
+    from cti.copier import lag
+
+    if not path.exists():
         return Finding("journal", "note", "Asterisk has written none yet")
-    behind = status.st_size - (offset or 0)
-    age = datetime.now().timestamp() - status.st_mtime
-    if behind > 0 and age > LAG_SECONDS:
+    behind = lag(path, file, offset)
+    age = datetime.now().timestamp() - (behind.since or datetime.now().timestamp())
+    if behind.bytes > 0 and age > LAG_SECONDS:
         return Finding(
-            "journal", "bad", f"{behind} bytes not copied for {age:.0f} s", "is cti running? var/log/cti.log"
+            "journal",
+            "bad",
+            f"{behind.bytes} bytes not copied, the oldest for {age:.0f} s",
+            "is cti running? var/log/cti.log",
         )
-    return Finding("journal", "ok", f"copied to byte {offset or 0} of {status.st_size}")
+    return Finding("journal", "ok", f"copied, {behind.bytes} bytes on their way")
 
 
 def _ports(settings: Settings, running: bool) -> list[Finding]:

@@ -28,11 +28,6 @@ class ConsoleFailed(Exception):
     """The running Asterisk could not be told something; the text says why."""
 
 
-def seat_numbers(settings: Settings) -> list[str]:
-    """The seats' numbers: 8001, 8002, ..."""
-    return [str(8001 + n) for n in range(settings.seats)]
-
-
 def render(settings: Settings) -> Path:
     """Lay out `settings.pbx` for a start of Asterisk and return its `etc` folder.
 
@@ -168,7 +163,7 @@ def site_files(settings: Settings) -> dict[str, str]:
         f"[tcp]\ntype = transport\nprotocol = tcp\nbind = {address}:{s.sip_port}\n\n"
         "[ws]\ntype = transport\nprotocol = ws\nbind = 127.0.0.1\n",
         "pjsip-trunk.conf": _trunk(s),
-        "pjsip-seats.conf": "\n".join(_seat(s, number) for number in seat_numbers(s)),
+        "pjsip-seats.conf": "\n".join(_seat(s, number) for number in s.seat_numbers),
     }
     if address.startswith("127."):
         # Asterisk never offers loopback as an ICE candidate by itself; a machine that is alone needs it.

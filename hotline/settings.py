@@ -119,6 +119,11 @@ class Settings(BaseSettings):
         return self.desktops.split(",") if self.desktops else [f"http://127.0.0.1:{self.web_port}"]
 
     @property
+    def seat_numbers(self) -> list[str]:
+        """The seats: 8001, 8002, ..."""
+        return [str(8001 + n) for n in range(self.seats)]
+
+    @property
     def jobs(self) -> Path:
         return self.var / "jobs.db"
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from cti.copier import Copier
+from cti.copier import Copier, Lag, lag
 from db import models
 from db.engine import open_engine, sessions
 from tests.unit.test_cti_ledger import ANSWERED, IN_MENU, OVERFLOWED
@@ -111,7 +111,13 @@ def test_rotation_is_followed_to_the_end_of_the_old_file(journal: Path, engine: 
     journal.rename(journal.with_name("queue_log.0"))
     journal.write_text("".join(lines[5:]))
     copy_all(one)
-    assert one.lag_bytes() == 0
+    with sessions(engine)() as session:
+        position = session.get(models.JournalPosition, "pbx1")
+        assert position
+    assert lag(journal, position.file, position.offset) == Lag(0, None)
+    oldest = journal.with_name("queue_log.0")
+    assert lag(journal, None, 0).since == 1795288300, "nothing copied: the oldest line is in the rotated file"
+    assert lag(journal, None, 0).bytes == journal.stat().st_size + oldest.stat().st_size
     assert lines_kept(engine) == 10
     assert [str(c.outcome) for c in calls(engine).values()] == ["answered"]
 

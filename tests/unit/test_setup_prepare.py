@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -85,14 +86,20 @@ def test_doctor_names_the_part_that_is_down() -> None:
 
 
 def test_doctor_sees_a_journal_that_is_not_copied(tmp_path: Path) -> None:
-    import os
+    from cti.copier import journal_files
 
-    file = tmp_path / "queue_log"
-    assert doctor.journal(file, None).grade == "note"
-    file.write_text("0123456789")
-    assert doctor.journal(file, 4).grade == "ok"
-    os.utime(file, (1, 1))
-    late = doctor.journal(file, 4)
+    file, now = tmp_path / "queue_log", int(time.time())
+    assert doctor.journal(file, None, 0).grade == "note"
+    old = f"{now - 900}|NONE|NONE|NONE|QUEUESTART|\n"
+    file.write_text(old + f"{now}|NONE|NONE|NONE|CONFIGRELOAD|\n")
+    name = journal_files(file)[0].name
+    assert doctor.journal(file, name, len(old)).grade == "ok", "a line of this second is on its way"
+    late = doctor.journal(file, name, 0)
     assert late.grade == "bad"
-    assert "6 bytes" in late.said
-    assert doctor.journal(file, 10).grade == "ok"
+    assert f"{file.stat().st_size} bytes" in late.said
+    assert doctor.journal(file, name, file.stat().st_size).grade == "ok"
+    file.rename(tmp_path / "queue_log.0")
+    file.write_text(f"{now}|NONE|NONE|NONE|CONFIGRELOAD|\n")
+    assert doctor.journal(file, name, 0).grade == "bad", (
+        "an old file that is not copied counts after a rotation"
+    )
