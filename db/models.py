@@ -79,6 +79,8 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(256))
     totp_secret: Mapped[str | None] = mapped_column(String(64))
     active: Mapped[bool] = mapped_column(Boolean, default=True)
+    telephone: Mapped[str] = mapped_column(String(8), default="browser")
+    """browser | desk: the telephone that the agent chose at the last log-in."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -105,6 +107,51 @@ class QueueMembership(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
     queue: Mapped[str] = mapped_column(ForeignKey("queues.name"), primary_key=True)
     penalty: Mapped[int] = mapped_column(default=0)
+
+
+class SpecialDeskPeriod(Base):
+    """When a special desk (专席) is open, in the city's dates and hours (Asia/Shanghai).
+
+    A queue without any period is always open; one with periods only within them.
+    """
+
+    __tablename__ = "special_desk_periods"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    queue: Mapped[str] = mapped_column(ForeignKey("queues.name"), index=True)
+    title: Mapped[str] = mapped_column(String(64), default="")
+    opens_on: Mapped[date] = mapped_column(Date)
+    closes_on: Mapped[date] = mapped_column(Date)
+    """The last day that it is open."""
+    from_time: Mapped[str | None] = mapped_column(String(5))
+    """"09:00"; empty: the whole day."""
+    to_time: Mapped[str | None] = mapped_column(String(5))
+
+
+class NotReadyReason(Base):
+    """示忙原因: what an agent may choose, and for how long."""
+
+    __tablename__ = "not_ready_reasons"
+    code: Mapped[str] = mapped_column(String(24), primary_key=True)
+    label: Mapped[str] = mapped_column(String(32))
+    limit_minutes: Mapped[int | None]
+    """After this long the seat's state stands out; empty: no limit."""
+    position: Mapped[int] = mapped_column(default=0)
+    active: Mapped[bool] = mapped_column(Boolean, default=True)
+
+
+class TransferTarget(Base):
+    """Whom an agent can bring in: a unit's duty telephone, an expert, a lawyer. A group rings as a whole."""
+
+    __tablename__ = "transfer_targets"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    group: Mapped[str] = mapped_column("group_name", String(32))
+    """单位值班 | 专家组 | 律师组 ..."""
+    name: Mapped[str] = mapped_column(String(64))
+    number: Mapped[str] = mapped_column(String(32))
+    """Outside number as dialled."""
+    note: Mapped[str] = mapped_column(String(128), default="")
+    position: Mapped[int] = mapped_column(default=0)
+    active: Mapped[bool] = mapped_column(Boolean, default=True)
 
 
 class Unit(Base):
@@ -154,6 +201,8 @@ class Citizen(Base):
     note: Mapped[str | None] = mapped_column(Text)
     language: Mapped[str | None] = mapped_column(String(32))
     created_at: Mapped[datetime] = mapped_column(default=now)
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("citizens.id"), index=True)
+    """Set: this record is history, the person is kept there."""
     phones: Mapped[list[CitizenPhone]] = relationship(back_populates="citizen")
 
 
@@ -166,6 +215,36 @@ class CitizenPhone(Base):
     number: Mapped[str] = mapped_column(String(32), index=True)
     citizen: Mapped[Citizen] = relationship(back_populates="phones")
     __table_args__ = (UniqueConstraint("citizen_id", "number"),)
+
+
+class CitizenEvent(Base):
+    """What was merged, split or corrected in the citizens' records: written once, enough to undo it."""
+
+    __tablename__ = "citizen_events"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    citizen_id: Mapped[int] = mapped_column(ForeignKey("citizens.id"), index=True)
+    other_id: Mapped[int | None] = mapped_column(ForeignKey("citizens.id"), index=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    action: Mapped[str] = mapped_column(String(16))
+    """merge | split | edit"""
+    reason: Mapped[str] = mapped_column(String(256), default="")
+    data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class CallerNote(Base):
+    """What an agent should know before answering this number: sensitive, blocked, a dialect, a warning."""
+
+    __tablename__ = "caller_notes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(String(32), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    """sensitive | blocked | language | care"""
+    note: Mapped[str] = mapped_column(String(256))
+    until: Mapped[datetime | None]
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    ended_at: Mapped[datetime | None]
 
 
 # --- journal and ledger --------------------------------------------------------------------------------
@@ -246,10 +325,95 @@ class Call(Base):
     reason: Mapped[str | None] = mapped_column(String(64))
     """Why, where the outcome alone does not say: the service of a self-served call, why it overflowed..."""
     outcome: Mapped[str | None] = mapped_column(String(32), index=True)
+    hold_ms: Mapped[int] = mapped_column(default=0)
+    """Time that the citizen was on hold or waited while the agent consulted; part of `talk_ms`."""
+    about: Mapped[str | None] = mapped_column(String(64))
+    """Outbound: what it was dialled for: "ticket:<number>", "missed:<id>", "call:<uid>", "redial"."""
+    callback_of: Mapped[str | None] = mapped_column(String(64), index=True)
+    """Outbound: the inbound call in whose queue this call-back was asked for."""
+    rating: Mapped[int | None]
+    """Keypress after the call: 1 satisfied, 2 fairly, 3 not."""
+    rating_reason: Mapped[int | None]
+    """Second keypress where not satisfied: 1 attitude, 2 matter not solved, 3 answer unclear, 4 other."""
+    rated_agent: Mapped[str | None] = mapped_column(String(64))
+    """Login of the agent who talked last before the rating."""
     __table_args__ = (
         Index("ix_calls_caller_arrived_at", "caller", "arrived_at"),
         Index("ix_calls_agent_arrived_at", "agent", "arrived_at"),
     )
+
+
+class CallPart(Base):
+    """One stretch of a call, in order: who talked, held, was brought in. Written by the ledger."""
+
+    __tablename__ = "call_parts"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    call_uid: Mapped[str] = mapped_column(String(64), index=True)
+    position: Mapped[int]
+    """0, 1, ... within the call; the row is rewritten while the call goes on."""
+    kind: Mapped[str] = mapped_column(String(24))
+    """agent | hold | consult | party | outside | recording_paused | survey"""
+    agent: Mapped[str | None] = mapped_column(String(64))
+    """Login of the agent concerned."""
+    who: Mapped[str] = mapped_column(String(64), default="")
+    """consult, party, outside: the other's number, or the login of the other agent."""
+    label: Mapped[str] = mapped_column(String(128), default="")
+    """The other's name as the agent chose it."""
+    began_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    __table_args__ = (UniqueConstraint("call_uid", "position"),)
+
+
+class MissedCaller(Base):
+    """漏话回拨: one row for each caller whom nobody has spoken to yet. The ledger opens it and closes it."""
+
+    __tablename__ = "missed_callers"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    caller: Mapped[str] = mapped_column(String(32), index=True)
+    """Number to call, in normal form."""
+    open_caller: Mapped[str | None] = mapped_column(String(32), unique=True)
+    """`caller` while the row is open, else empty: at most one open row for each caller."""
+    kind: Mapped[str] = mapped_column(String(24))
+    """The weightiest reason so far: abandoned_in_queue | short_abandon | overflowed | voicemail_left |
+    callback_requested."""
+    queue: Mapped[str | None] = mapped_column(String(64))
+    times: Mapped[int] = mapped_column(default=1)
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime] = mapped_column(index=True)
+    last_call_uid: Mapped[str] = mapped_column(String(64))
+    taken_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    taken_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    closed_at: Mapped[datetime | None]
+    closed_as: Mapped[str | None] = mapped_column(String(24))
+    """reached (we called) | got_through (the citizen called again) | given_up (with a note)"""
+    closed_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    version: Mapped[int] = mapped_column(default=1)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class MissedCall(Base):
+    """Which calls a row of the worklist stands for."""
+
+    __tablename__ = "missed_calls"
+    call_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    missed_id: Mapped[int] = mapped_column(ForeignKey("missed_callers.id"), index=True)
+    outcome: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime]
+
+
+class MissedAttempt(Base):
+    """One try to reach a missed caller: the call, and what came of it."""
+
+    __tablename__ = "missed_attempts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    missed_id: Mapped[int] = mapped_column(ForeignKey("missed_callers.id"), index=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    call_uid: Mapped[str | None] = mapped_column(String(64))
+    result: Mapped[str] = mapped_column(String(24))
+    """dialled | reached | no_answer | busy | wrong_number | switched_off | refused | given_up"""
+    note: Mapped[str] = mapped_column(String(256), default="")
 
 
 class Recording(Base):
@@ -339,6 +503,52 @@ class TicketEvent(Base):
     to_state: Mapped[str] = mapped_column(String(24))
     note: Mapped[str] = mapped_column(Text, default="")
     data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class Attachment(Base):
+    """A file given with a ticket; kept below `settings.attachments` by its hash."""
+
+    __tablename__ = "attachments"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    """Empty until the ticket is saved."""
+    form_key: Mapped[str] = mapped_column(String(64), index=True)
+    """Key of the form that it was added to."""
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    name: Mapped[str] = mapped_column(String(128))
+    media_type: Mapped[str] = mapped_column(String(64))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class KnowledgeEntry(Base):
+    """知识库: what an agent answers from."""
+
+    __tablename__ = "knowledge_entries"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"), index=True)
+    title: Mapped[str] = mapped_column(String(128))
+    body: Mapped[str] = mapped_column(Text)
+    keywords: Mapped[str] = mapped_column(String(256), default="")
+    source: Mapped[str] = mapped_column(String(128), default="")
+    valid_until: Mapped[date | None] = mapped_column(Date)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Script(Base):
+    """话术: what to say in a type of call, step by step; a step may ask for a field of the form."""
+
+    __tablename__ = "scripts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(String(32), unique=True)
+    title: Mapped[str] = mapped_column(String(64))
+    request_type: Mapped[str | None] = mapped_column(String(16))
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"), index=True)
+    """Empty: for every category; else for this one and what is below it."""
+    steps: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    """[{"say": "...", "field": "where" | None, "ask": "..." | None}]"""
+    position: Mapped[int] = mapped_column(default=0)
 
 
 class TicketCounter(Base):
