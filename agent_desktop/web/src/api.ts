@@ -1,12 +1,18 @@
 /** The one place that speaks HTTP: JSON in and out, the CSRF header, and errors as one class. */
 import type {
+  Attachment,
   CallRow,
   Catalogue,
+  CitizenEvent,
   Draft,
+  Duplicate,
+  KnowledgeEntry,
+  NearbyTicket,
   Page,
   Peaks,
   Pop,
   RecordingRow,
+  Script,
   SeatChoice,
   SeatPicture,
   Session,
@@ -101,6 +107,54 @@ async function request<T>(
   return response.status === 204 ? (undefined as T) : ((await response.json()) as T)
 }
 
+/**
+ * A file on its way, with the share that has left (0 to 1): `fetch` cannot tell that. Rejects with ApiError,
+ * `aborted` when `stop` was called.
+ */
+export interface Upload {
+  done: Promise<Attachment>
+  stop(): void
+}
+
+function uploadOnce(form: FormData, progress: (share: number) => void): Upload {
+  const sending = new XMLHttpRequest()
+  const done = new Promise<Attachment>((resolve, reject) => {
+    sending.open('POST', '/api/attachments')
+    sending.responseType = 'json'
+    sending.setRequestHeader('Accept', 'application/json')
+    sending.setRequestHeader('X-CSRF-Token', csrf)
+    sending.upload.onprogress = ({ loaded, total }) => total && progress(loaded / total)
+    sending.onerror = () => reject(new ApiError(0, 'offline', ''))
+    sending.onabort = () => reject(new ApiError(0, 'aborted', ''))
+    sending.onload = () => {
+      const said = sending.response ?? {}
+      if (sending.status < 300) return resolve(said)
+      if (sending.status === 401) unauthorized()
+      reject(
+        new ApiError(sending.status, said.error ?? `http_${sending.status}`, said.message ?? '', said.fields),
+      )
+    }
+    sending.send(form)
+  })
+  return { done, stop: () => sending.abort() }
+}
+
+function upload(file: File, formKey: string, progress: (share: number) => void): Upload {
+  const form = new FormData()
+  form.append('form_key', formKey)
+  form.append('file', file)
+  let current = uploadOnce(form, progress)
+  const done = current.done.catch(async (error: ApiError) => {
+    if (!error.code.startsWith('csrf')) throw error
+    keepCsrf((await request<Session>('GET', '/session')).csrf)
+    current = uploadOnce(form, progress)
+    return current.done
+  })
+  return { done, stop: () => current.stop() }
+}
+
+type Rows<Row> = { rows: Row[] }
+
 const uidPath = (uid: string) => encodeURIComponent(uid)
 
 export const api = {
@@ -136,6 +190,20 @@ export const api = {
     request<TicketDetail>('POST', `/tickets/${encodeURIComponent(number)}/${action}`, body),
   revealTicket: (number: string, reason: string) =>
     request<{ number: string }>('POST', `/tickets/${encodeURIComponent(number)}/reveal-number`, { reason }),
+
+  checkTicket: (body: Body) => request<{ duplicates: Duplicate[] }>('POST', '/tickets/check', body),
+  nearby: (uid: string, query: Query) =>
+    request<Rows<NearbyTicket>>('GET', withQuery(`/calls/${uidPath(uid)}/nearby`, query)),
+  knowledge: (query: Query) => request<Rows<KnowledgeEntry>>('GET', withQuery('/knowledge', query)),
+  scripts: (query: Query) => request<Rows<Script>>('GET', withQuery('/scripts', query)),
+  upload,
+  dropAttachment: (id: number) => request<void>('DELETE', `/attachments/${id}`),
+  attachmentAddress: (id: number) => `/api/attachments/${id}`,
+  mergeCitizens: (id: number, other_id: number, reason: string) =>
+    request('POST', `/citizens/${id}/merge`, { other_id, reason }),
+  splitCitizen: (id: number, phones: number[], name: string, reason: string) =>
+    request('POST', `/citizens/${id}/split`, { phones, name, reason }),
+  citizenHistory: (id: number) => request<Rows<CitizenEvent>>('GET', `/citizens/${id}/history`),
 
   recordings: (query: Query) => request<Page<RecordingRow>>('GET', withQuery('/recordings', query)),
   peaks: (id: number) => request<Peaks>('GET', `/recordings/${id}/peaks`),

@@ -79,6 +79,8 @@ export interface CallView extends PushedCall {
 export interface MaskedNumber {
   masked: string
   region?: string
+  /** Of a citizen's number, for splitting records. */
+  id?: number
 }
 
 export interface Today {
@@ -133,6 +135,16 @@ export interface RecentCall {
   ticket_numbers: string[]
 }
 
+export type NoteKind = 'blocked' | 'sensitive' | 'care' | 'language'
+
+/** What an agent should know of a number before speaking. */
+export interface CallerNote {
+  id?: number
+  kind: NoteKind
+  note: string
+  until: number | null
+}
+
 export interface Pop {
   uid: string
   /** false: the database is away, only the live facts are here. */
@@ -149,6 +161,11 @@ export interface Pop {
   tickets: TicketRow[]
   repeat: { calls_24h: number; calls_7d: number; flag: boolean }
   draft: Draft | null
+  previous_agent?: { name: string; at: number } | null
+  caller_notes?: CallerNote[]
+  language?: string | null
+  callback?: { asked_at: number; queue_label: string } | null
+  missed?: { id: number; times: number; last_at: number } | null
 }
 
 export interface Draft {
@@ -159,8 +176,19 @@ export interface Draft {
 
 export type Disposition = 'direct' | 'dispatch' | null
 
-/** A draft carries the form's Idempotency-Key, so that a save repeated after a reload is still one ticket. */
-export type DraftBody = Partial<TicketForm> & { key?: string }
+/**
+ * A draft carries the form's Idempotency-Key, so that a save repeated after a reload is still one ticket, and
+ * what was attached under that key.
+ */
+export type DraftBody = Partial<TicketForm> & { key?: string; attachments?: Attachment[] }
+
+/** A file on the server, given with a ticket or with a form not saved yet. */
+export interface Attachment {
+  id: number
+  name: string
+  bytes: number
+  media_type: string
+}
 
 /** What the agent types; the server keeps it as it is while it is a draft. */
 export interface TicketForm {
@@ -200,6 +228,51 @@ export interface TicketRow {
   open: boolean
 }
 
+/** A ticket that may be about the same matter; `why` says so in words. */
+export interface Duplicate extends TicketRow {
+  why?: string
+  score?: number
+}
+
+/** A ticket of the last weeks with the same category, near the place; `distance` says how near. */
+export interface NearbyTicket extends TicketRow {
+  distance?: string
+  distance_label?: string
+}
+
+export interface KnowledgeEntry {
+  id: number
+  title: string
+  body: string
+  source: string
+  updated_at: number
+}
+
+/** One step of a script: what to say, and the field of the form that the citizen's answer belongs to. */
+export interface ScriptStep {
+  say: string
+  field: keyof TicketForm | null
+  ask: string | null
+}
+
+export interface Script {
+  id: number
+  code: string
+  title: string
+  steps: ScriptStep[]
+}
+
+/** An entry of a citizen's record: merged, split, corrected. */
+export interface CitizenEvent {
+  id?: number
+  at: number
+  actor_name: string | null
+  action: string
+  action_label?: string
+  reason: string
+  other_name?: string | null
+}
+
 export interface TimelineEntry {
   at: number
   actor_name: string | null
@@ -229,6 +302,7 @@ export interface TicketDetail extends TicketRow {
   actions: string[]
   action_labels?: Record<string, string>
   recordings: RecordingRow[]
+  attachments?: Attachment[]
 }
 
 export type RecordingState = 'kept' | 'suspect' | 'gap' | 'explained'
