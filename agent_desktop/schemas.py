@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from apiflask import Schema as ApiSchema
-from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, String
+from apiflask.fields import Boolean, Dict, File, Float, Integer, List, Nested, Raw, String
 from marshmallow import EXCLUDE, pre_load
 from marshmallow.validate import Length, OneOf, Range, Regexp
 
 from agent_desktop.errors import UID
 from agent_desktop.labels import OUTCOMES, REASONS, ROLES
+from tickets.caller_notes import KINDS as NOTE_KINDS
 from tickets.states import RequestType, Urgency
 
 LONGEST_NUMBER = 2**31 - 1
+LATEST_MS = 4_102_444_800_000
+"""The year 2100: an end beyond it is a slip of the keyboard."""
 
 
 def keepable(part: Any) -> Any:
@@ -85,6 +88,7 @@ def errors(*statuses: int) -> Any:
         422: "Invalid",
         429: "Too many",
         503: "PBX or database away",
+        507: "No room on the disk",
     }
     return {
         status: {"description": texts[status], "content": {"application/json": {"schema": Error}}}
@@ -166,6 +170,94 @@ class TicketAction(Schema):
     version = number("请刷新后再操作。", allow_none=True)
 
 
+class CheckIn(Schema):
+    """A form as far as it is typed. Nothing is required, and a field that does not fit counts as empty."""
+
+    call_uid = Raw()
+    request_type = Raw()
+    category_id = Raw()
+    region_id = Raw()
+    title = Raw()
+    who = Raw()
+    when = Raw()
+    where = Raw()
+    what = Raw()
+    asked_for = Raw()
+
+
+class NearbyQuery(Schema):
+    category_id = number("没有这个诉求分类。", load_default=None)
+    region_id = number("没有这个区域。", load_default=None)
+    where = String(load_default="", validate=Length(0, 256, error="地点请不要超过 256 字。"))
+
+
+class KnowledgeQuery(Schema):
+    category_id = number("没有这个诉求分类。", load_default=None)
+    q = String(load_default="", validate=Length(0, 64, error="查询内容过长。"))
+
+
+class ScriptQuery(Schema):
+    request_type = choice("没有这个诉求类型。", ["", *RequestType], load_default="")
+    category_id = number("没有这个诉求分类。", load_default=None)
+
+
+FORM_KEY = Regexp(r"^[A-Za-z0-9_.:-]{8,64}\Z", error="表单标识无效，请刷新页面。")
+
+
+class AttachmentIn(Schema):
+    file = File(required=True, error_messages=_messages("请选择要上传的文件。"))
+    form_key = String(
+        required=True, error_messages=_messages("表单标识缺失，请刷新页面。"), validate=FORM_KEY
+    )
+
+
+class AttachmentQuery(Schema):
+    form_key = String(
+        required=True, error_messages=_messages("表单标识缺失，请刷新页面。"), validate=FORM_KEY
+    )
+
+
+class MergeIn(Schema):
+    other_id = number("没有这位市民的记录。", required=True)
+    reason = words("请填写合并原因（至少 4 个字）。", 256, least=4)
+
+
+class SplitIn(Schema):
+    """Either `phones` (their ids) with `name`, or `undo_merge` (id of the record that was merged)."""
+
+    phones = List(number("没有这个号码。"), load_default=list, validate=Length(0, 50, error="号码过多。"))
+    name = words("请填写姓名。", 64, least=0, required=False, load_default="")
+    undo_merge = number("没有这位市民的记录。", allow_none=True, load_default=None)
+    reason = words("请填写拆分原因（至少 4 个字）。", 256, least=4)
+
+
+class CallerNoteIn(Schema):
+    """For the number of a call (`call_uid`), or for a `number` typed in by a leader."""
+
+    call_uid = String(
+        allow_none=True, load_default=None, validate=Regexp(UID.pattern + r"\Z", error="没有这通电话。")
+    )
+    number = String(allow_none=True, load_default=None, validate=Length(0, 32, error="号码过长。"))
+    kind = choice("请选择提示类型。", list(NOTE_KINDS), required=True)
+    note = words("请填写提示内容。", 256)
+    until = Integer(
+        allow_none=True,
+        load_default=None,
+        error_messages=_messages("截止时间无效。"),
+        validate=Range(0, LATEST_MS, error="截止时间无效。"),
+    )
+
+
+class CallerNoteChange(Schema):
+    note = words("请填写提示内容。", 256)
+    until = Integer(
+        allow_none=True,
+        load_default=None,
+        error_messages=_messages("截止时间无效。"),
+        validate=Range(0, LATEST_MS, error="截止时间无效。"),
+    )
+
+
 class Paged(Schema):
     page = Integer(
         load_default=1,
@@ -178,6 +270,17 @@ class Paged(Schema):
 class TicketQuery(Paged):
     state = String(load_default="", validate=Length(0, 24, error="没有这个状态。"))
     mine = String(load_default="")
+
+
+class CitizenQuery(Paged):
+    """`q`: part of the name, the whole number, or its last four digits."""
+
+
+class CallerNoteQuery(Paged):
+    """`q`: whole number or its last four digits; `call_uid`: the notes of that call's number."""
+
+    call_uid = String(load_default="", validate=Length(0, 64, error="没有这通电话。"))
+    state = choice("没有这个状态。", ["", "active", "ended"], load_default="active")
 
 
 class CallQuery(Paged):
@@ -197,6 +300,10 @@ class RecordingQuery(Paged):
 class NumberOut(Schema):
     masked = String(required=True)
     region = String(required=True)
+
+
+class PhoneOut(NumberOut):
+    id = Integer()
 
 
 class UserOut(Schema):
@@ -306,6 +413,144 @@ class CandidateOut(Schema):
     ticket_count = Integer()
 
 
+class NearbyRow(TicketRow):
+    """A ticket of the same matter. `why` is a sentence; `distance` is for the program."""
+
+    distance = String(
+        validate=OneOf(["same_category_and_place", "same_category_and_region", "same_category_within_region"])
+    )
+    why = String()
+
+
+class NearbyRows(Schema):
+    rows = List(Nested(NearbyRow))
+
+
+class DuplicateRow(TicketRow):
+    """What may be the same matter already: `score` 0..1, best first."""
+
+    why = String()
+    score = Float()
+
+
+class CheckOut(Schema):
+    duplicates = List(Nested(DuplicateRow))
+    elements = Dict(keys=String(), values=Boolean())
+
+
+class KnowledgeRow(Schema):
+    id = Integer()
+    category_id = Integer(allow_none=True)
+    category = String(allow_none=True)
+    title = String()
+    body = String()
+    source = String()
+    updated_at = Integer()
+
+
+class KnowledgeRows(Schema):
+    rows = List(Nested(KnowledgeRow))
+
+
+class ScriptStep(Schema):
+    say = String()
+    field = String(allow_none=True)
+    ask = String(allow_none=True)
+
+
+class ScriptRow(Schema):
+    id = Integer()
+    code = String()
+    title = String()
+    request_type = String(allow_none=True)
+    category_id = Integer(allow_none=True)
+    steps = List(Nested(ScriptStep))
+
+
+class ScriptRows(Schema):
+    rows = List(Nested(ScriptRow))
+
+
+class AttachmentOut(Schema):
+    id = Integer()
+    name = String()
+    bytes = Integer()
+    media_type = String()
+    created_at = Integer()
+    user_name = String(allow_none=True)
+
+
+class AttachmentRows(Schema):
+    rows = List(Nested(AttachmentOut))
+
+
+class MergedCitizen(Schema):
+    id = Integer()
+    name = String()
+
+
+class CitizenDetail(CandidateOut):
+    """`merged_into`: this record is history. `merged`: records kept under this one, each can be undone."""
+
+    phones = List(Nested(PhoneOut))
+    merged_into = Nested(MergedCitizen, allow_none=True)
+    merged = List(Nested(MergedCitizen))
+
+
+class CitizenEventOut(Schema):
+    id = Integer()
+    at = Integer()
+    actor_name = String(allow_none=True)
+    action = String()
+    action_label = String()
+    reason = String()
+    summary = String()
+    citizen_id = Integer()
+    other_id = Integer(allow_none=True)
+
+
+class CitizenEvents(Schema):
+    rows = List(Nested(CitizenEventOut))
+
+
+class CallerNoteOut(Schema):
+    id = Integer()
+    number = Nested(NumberOut)
+    kind = String(validate=OneOf(list(NOTE_KINDS)))
+    kind_label = String()
+    note = String()
+    until = Integer(allow_none=True)
+    created_at = Integer()
+    created_by_name = String(allow_none=True)
+    ended_at = Integer(allow_none=True)
+    active = Boolean()
+    mine = Boolean()
+
+
+class PopNote(Schema):
+    id = Integer()
+    kind = String()
+    kind_label = String()
+    note = String()
+    until = Integer(allow_none=True)
+
+
+class PreviousAgent(Schema):
+    name = String()
+    at = Integer()
+
+
+class CallbackOut(Schema):
+    asked_at = Integer()
+    queue_label = String()
+
+
+class MissedOut(Schema):
+    id = Integer()
+    times = Integer()
+    last_at = Integer()
+
+
 class RecentCall(Schema):
     uid = String()
     arrived_at = Integer()
@@ -347,6 +592,15 @@ class Pop(Schema):
     tickets = List(Nested(TicketRow))
     repeat = Nested(Repeat)
     draft = Nested(DraftOut, allow_none=True)
+    role = String(validate=OneOf(["agent", "party"]))
+    direction = String()
+    kind = String()
+    about = String(allow_none=True)
+    previous_agent = Nested(PreviousAgent, allow_none=True)
+    caller_notes = List(Nested(PopNote))
+    language = String(allow_none=True)
+    callback = Nested(CallbackOut, allow_none=True)
+    missed = Nested(MissedOut, allow_none=True)
 
 
 class RecordingBrief(Schema):
@@ -396,6 +650,7 @@ def page_of(row: type[Schema]) -> type[Schema]:
 
 
 CallPage, RecordingPage, TicketPage = page_of(CallRow), page_of(RecordingRow), page_of(TicketRow)
+CitizenPage, CallerNotePage = page_of(CandidateOut), page_of(CallerNoteOut)
 
 
 class TimelineEntry(Schema):
@@ -441,6 +696,7 @@ class TicketDetail(TicketRow):
     actions = List(String())
     action_labels = Dict(keys=String(), values=String())
     recordings = List(Nested(RecordingRow))
+    attachments = List(Nested(AttachmentOut))
 
 
 class Revealed(Schema):
