@@ -374,8 +374,8 @@ class MissedCaller(Base):
     open_caller: Mapped[str | None] = mapped_column(String(32), unique=True)
     """`caller` while the row is open, else empty: at most one open row for each caller."""
     kind: Mapped[str] = mapped_column(String(24))
-    """The weightiest reason so far: abandoned_in_queue | short_abandon | overflowed | voicemail_left |
-    callback_requested."""
+    """The weightiest reason so far: short_abandon | abandoned_in_queue | overflowed | failed |
+    voicemail_left | callback_requested."""
     queue: Mapped[str | None] = mapped_column(String(64))
     times: Mapped[int] = mapped_column(default=1)
     first_at: Mapped[datetime]
@@ -410,7 +410,7 @@ class MissedAttempt(Base):
     missed_id: Mapped[int] = mapped_column(ForeignKey("missed_callers.id"), index=True)
     at: Mapped[datetime] = mapped_column(default=now)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    call_uid: Mapped[str | None] = mapped_column(String(64))
+    call_uid: Mapped[str | None] = mapped_column(String(64), unique=True)
     result: Mapped[str] = mapped_column(String(24))
     """dialled | reached | no_answer | busy | wrong_number | switched_off | refused | given_up"""
     note: Mapped[str] = mapped_column(String(256), default="")

@@ -163,6 +163,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_missed_attempts_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_missed_attempts")),
+        sa.UniqueConstraint("call_uid", name=op.f("uq_missed_attempts_call_uid")),
     )
     with op.batch_alter_table("missed_attempts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_missed_attempts_missed_id"), ["missed_id"], unique=False)
