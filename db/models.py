@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
@@ -280,6 +281,13 @@ class JournalEvent(Base):
     __table_args__ = (
         UniqueConstraint("pbx", "file", "offset"),
         Index("ix_journal_events_agent_at", "agent", "at"),
+        # A handful of rows among millions: when each PBX was started.
+        Index(
+            "ix_journal_events_restarts",
+            "at",
+            sqlite_where=text("event = 'QUEUESTART'"),
+            postgresql_where=text("event = 'QUEUESTART'"),
+        ),
     )
 
 

@@ -13,8 +13,9 @@ MAY_IMPORT = {
     "ivr": {"db", "hotline.settings"},
     "tickets": {"db"},
     "recordings": {"db", "hotline.settings"},
+    "reports": {"db"},
     "cti": {"ivr", "db", "hotline.settings"},
-    "agent_desktop": {"tickets", "recordings", "ivr", "cti.link", "db", "hotline.settings"},
+    "agent_desktop": {"tickets", "recordings", "reports", "ivr", "cti.link", "db", "hotline.settings"},
 }
 OURS = {*MAY_IMPORT, "hotline"}
 WEB_ONLY = {"flask", "apiflask", "flask_socketio", "flask_login", "flask_limiter", "flask_talisman"}

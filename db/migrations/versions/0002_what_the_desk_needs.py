@@ -17,6 +17,14 @@ APPEND_ONLY = "citizen_events"
 
 
 def upgrade() -> None:
+    only_restarts = sa.text("event = 'QUEUESTART'")
+    op.create_index(
+        "ix_journal_events_restarts",
+        "journal_events",
+        ["at"],
+        sqlite_where=only_restarts,
+        postgresql_where=only_restarts,
+    )
     op.create_table(
         "call_parts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -255,6 +263,7 @@ def _guard() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_journal_events_restarts", table_name="journal_events")
     with op.batch_alter_table("users", schema=None) as batch_op:
         batch_op.drop_column("telephone")
 

@@ -1,0 +1,397 @@
+"""An agent's own day, from the journal and the ledger only.
+
+    journal lines of the agent ─► signed in, after-call work ─┐
+    calls and their parts ──────► talk, wait, rating ─────────┼─► AgentDay
+    own tickets ────────────────► direct, dispatched ─────────┘
+
+Stretches of time are counted as a set: what overlaps counts once, what is open goes on until now, what began
+before midnight (Asia/Shanghai) counts from midnight. What each figure means stands in `definitions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, literal_column, select
+from sqlalchemy.orm import Session
+
+from db.models import Call, CallPart, JournalEvent, Ticket, User
+
+CITY_TIME = ZoneInfo("Asia/Shanghai")
+LOOK_BACK = timedelta(hours=24)
+"""How long before midnight a sign-in is looked for. Nobody works longer without signing in again."""
+
+Span = tuple[datetime, datetime]
+"""From, until; never empty."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A journal line of one agent, or the start of a PBX (QUEUESTART)."""
+
+    at: datetime
+    event: str
+    queue: str | None = None
+    data: str = ""
+    """The first datum: the reason of a PAUSE."""
+
+
+@dataclass(frozen=True)
+class Talked:
+    """One call as this agent had it."""
+
+    direction: str = "inbound"
+    spans: tuple[Span, ...] = ()
+    """When the agent was with the citizen; empty: dialled, and nobody answered."""
+    ended: bool = True
+    wait_ms: int | None = None
+    """Only where this agent was the first to answer."""
+    rating: int | None = None
+    """Only where it is this agent's: 1 satisfied, 2 fairly, 3 not."""
+    began: datetime | None = None
+    """The first answer, or when it was dialled."""
+
+
+@dataclass(frozen=True)
+class AgentDay:
+    """The figures; seconds are floats, a figure without a base is None."""
+
+    answered: int = 0
+    outbound: int = 0
+    talk_seconds: float = 0.0
+    average_talk_seconds: float | None = None
+    average_wait_seconds: float | None = None
+    after_call_seconds: float = 0.0
+    average_after_call_seconds: float | None = None
+    signed_in_seconds: float = 0.0
+    utilisation: float | None = None
+    direct_rate: float | None = None
+    rated: int = 0
+    satisfied: int = 0
+    satisfaction: float | None = None
+
+
+# --- stretches of time -------------------------------------------------------------------------------
+
+
+def union(spans: Iterable[Span]) -> list[Span]:
+    """The same stretches, in order, without overlap and without empty ones."""
+    merged: list[Span] = []
+    for began, ended in sorted(span for span in spans if span[0] < span[1]):
+        if merged and began <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], ended))
+        else:
+            merged.append((began, ended))
+    return merged
+
+
+def clipped(spans: Iterable[Span], window: Span) -> list[Span]:
+    """What of `spans` lies in `window`."""
+    inside = ((max(began, window[0]), min(ended, window[1])) for began, ended in spans)
+    return union(span for span in inside if span[0] < span[1])
+
+
+def seconds(spans: Iterable[Span]) -> float:
+    """How long the stretches are together, overlaps counted once."""
+    return sum((ended - began).total_seconds() for began, ended in union(spans))
+
+
+# --- the journal: presence ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Presence:
+    """When an agent was signed in and in after-call work, on one PBX."""
+
+    signed_in: tuple[Span, ...] = ()
+    after_call: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True)
+class _State:
+    """What the lines so far say. `since` and `working` are beginnings of stretches that are still open."""
+
+    since: datetime | None = None
+    queues: frozenset[str] = frozenset()
+    working: datetime | None = None
+    restarted: datetime | None = None
+    """The PBX was started anew and no line has shown yet that the agent is still signed in."""
+    told: bool = False
+    """A line of the agent was met."""
+    signed_in: tuple[Span, ...] = ()
+    after_call: tuple[Span, ...] = ()
+
+
+_ONLY_SIGNED_IN = frozenset((
+    "PAUSE", "UNPAUSE", "PAUSEALL", "UNPAUSEALL", "REMOVEMEMBER", "SIGNOUT", "PENALTY",
+    "CONNECT", "RINGNOANSWER", "COMPLETEAGENT", "COMPLETECALLER",
+))  # fmt: skip
+"""Lines that Asterisk and the cti write only of somebody who is signed in."""
+
+
+def presence(lines: Sequence[Line], begins: datetime, until: datetime) -> Presence:
+    """Presence from one PBX's lines in the order of its journal, of `begins` until `until`.
+
+    Lines may be missing: whoever is paused, rung or taken out of a queue was signed in; who signs in twice
+    after a restart of the PBX was forgotten by it; who leaves the last queue has gone, also without SIGNOUT.
+    """
+    state, clock = _State(), begins
+    for line in lines:
+        # Whole seconds and milliseconds stand side by side in a journal, and a clock may be set back.
+        clock = max(clock, min(line.at, until))
+        state = _step(state, replace(line, at=clock), begins)
+    state = _out(state, until)
+    return Presence(state.signed_in, state.after_call)
+
+
+def _step(state: _State, line: Line, begins: datetime) -> _State:
+    if line.event == "QUEUESTART":
+        return replace(state, restarted=line.at) if state.since else state
+    if line.event in _ONLY_SIGNED_IN:
+        if not state.told:
+            state = replace(state, since=begins)
+        state = replace(state, restarted=None)
+    state = replace(state, told=True)
+    if line.event in ("SIGNIN", "ADDMEMBER"):
+        return _joined(state, line)
+    if line.event == "SIGNOUT":
+        return _out(state, line.at)
+    if line.event == "REMOVEMEMBER":
+        left = state.queues - {line.queue or ""}
+        return _out(state, line.at) if state.queues and not left else replace(state, queues=left)
+    if line.event in ("PAUSE", "PAUSEALL", "UNPAUSE", "UNPAUSEALL"):
+        return _paused(state, line)
+    return state
+
+
+def _joined(state: _State, line: Line) -> _State:
+    queue = {line.queue} if line.event == "ADDMEMBER" and line.queue else set()
+    # Asterisk brings members back from its own database after a restart. Whoever joins anew where he was a
+    # member already was not brought back: he was gone since the restart.
+    if state.restarted and (line.event == "SIGNIN" or queue <= state.queues):
+        state = _out(state, state.restarted)
+    return replace(state, since=state.since or line.at, queues=state.queues | queue)
+
+
+def _paused(state: _State, line: Line) -> _State:
+    # "after_call", "after_call:<next>" or "after_call:<next>:<until ms>"
+    working = line.event.startswith("PAUSE") and line.data.split(":", 1)[0] == "after_call"
+    if working:
+        return replace(state, working=state.working or line.at)
+    return _work_ended(state, line.at)
+
+
+def _work_ended(state: _State, at: datetime) -> _State:
+    if state.working is None:
+        return state
+    stretch = (state.working, max(at, state.working))
+    return replace(state, working=None, after_call=(*state.after_call, stretch))
+
+
+def _out(state: _State, at: datetime) -> _State:
+    state = _work_ended(state, at)
+    spans = (*state.signed_in, (state.since, max(at, state.since))) if state.since else state.signed_in
+    return replace(state, since=None, queues=frozenset(), restarted=None, signed_in=spans)
+
+
+# --- the figures -------------------------------------------------------------------------------------
+
+
+def figures(
+    presences: Iterable[Presence],
+    calls: Iterable[Talked],
+    window: Span,
+    direct: int = 0,
+    accepted: int = 0,
+) -> AgentDay:
+    """The day's figures: `window` is from midnight until now (or until the next midnight).
+
+    `direct` and `accepted` count the agent's own tickets.
+    """
+    seen, all_calls = list(presences), list(calls)
+    talk = clipped((span for call in all_calls for span in call.spans), window)
+    # An agent who talks is signed in, whatever line is missing.
+    signed_in = clipped([*talk, *(span for each in seen for span in each.signed_in)], window)
+    after_call = clipped((span for each in seen for span in each.after_call), window)
+    worked = seconds(_within([*talk, *after_call], signed_in))
+    mine = [call for call in all_calls if call.began and window[0] <= call.began < window[1]]
+    talked = [call for call in mine if call.spans]
+    ended = [seconds(call.spans) for call in talked if call.ended]
+    waits = [
+        call.wait_ms / 1000 for call in talked if call.direction == "inbound" and call.wait_ms is not None
+    ]
+    ratings = [call.rating for call in talked if call.rating is not None]
+    satisfied = sum(rating in (1, 2) for rating in ratings)
+    return AgentDay(
+        answered=sum(call.direction == "inbound" for call in talked),
+        outbound=sum(call.direction == "outbound" for call in mine),
+        talk_seconds=seconds(talk),
+        average_talk_seconds=_ratio(sum(ended), len(ended)),
+        average_wait_seconds=_ratio(sum(waits), len(waits)),
+        after_call_seconds=seconds(after_call),
+        average_after_call_seconds=_ratio(seconds(after_call), len(talked)),
+        signed_in_seconds=seconds(signed_in),
+        utilisation=_ratio(worked, seconds(signed_in)),
+        direct_rate=_ratio(direct, accepted),
+        rated=len(ratings),
+        satisfied=satisfied,
+        satisfaction=_ratio(satisfied, len(ratings)),
+    )
+
+
+def _within(spans: Iterable[Span], allowed: Sequence[Span]) -> list[Span]:
+    wanted = union(spans)
+    return [part for window in allowed for part in clipped(wanted, window)]
+
+
+def _ratio(part: float, base: float) -> float | None:
+    return part / base if base else None
+
+
+# --- reading -----------------------------------------------------------------------------------------
+
+_PRESENCE = (
+    "SIGNIN", "SIGNOUT", "ADDMEMBER", "REMOVEMEMBER", "PAUSE", "UNPAUSE", "PAUSEALL", "UNPAUSEALL",
+    "RINGNOANSWER",
+)  # fmt: skip
+_WITH_A_CALL = ("CONNECT", "DIALLED")
+_WITH_THE_CITIZEN = ("agent", "hold", "consult", "party")
+"""Kinds of a call's parts in which its agent works on it: talk, hold, consultation, three-way call."""
+_NOT_COUNTED = ("draft", "not_accepted", "merged")
+"""States of a ticket that is no accepted request of its own."""
+
+
+def midnight(at: datetime) -> datetime:
+    """The beginning of the city's day that `at` lies in, in UTC."""
+    return _midnight(at.astimezone(CITY_TIME).date())
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), CITY_TIME).astimezone(UTC)
+
+
+def agent_day(session: Session, login: str, now: datetime) -> AgentDay:
+    """The figures of the agent `login` for the city's day of `now`, until `now`.
+
+    Six look-ups by index, whatever the size of the ledger. An unknown agent has a day of zeros.
+    """
+    begins = midnight(now)
+    window = (begins, now)
+    lines: dict[str, list[Line]] = {}
+    uids: set[str] = set()
+    for row in session.execute(
+        select(
+            JournalEvent.pbx,
+            JournalEvent.at,
+            JournalEvent.event,
+            JournalEvent.queue,
+            JournalEvent.data,
+            JournalEvent.call_uid,
+        )
+        .where(
+            JournalEvent.agent == login,
+            JournalEvent.at >= begins - LOOK_BACK,
+            JournalEvent.at <= now,
+            JournalEvent.event.in_((*_PRESENCE, *_WITH_A_CALL)),
+        )
+        .order_by(JournalEvent.id)
+    ):
+        if row.call_uid and row.event in _WITH_A_CALL:
+            uids.add(row.call_uid)
+        first = str(row.data[0]) if row.data else ""
+        lines.setdefault(row.pbx, []).append(Line(row.at, row.event, row.queue, first))
+    restarts = _restarts(session, begins - LOOK_BACK, now)
+    presences = [
+        presence(_with_restarts(own, restarts.get(pbx, [])), begins - LOOK_BACK, now)
+        for pbx, own in lines.items()
+    ]
+    direct, accepted = _tickets(session, login, window)
+    return figures(presences, _calls(session, login, uids, window), window, direct, accepted)
+
+
+def _restarts(session: Session, since: datetime, until: datetime) -> dict[str, list[Line]]:
+    found: dict[str, list[Line]] = {}
+    for pbx, at in session.execute(
+        select(JournalEvent.pbx, JournalEvent.at).where(
+            # In so many words: a partial index is used only where SQLite sees its condition.
+            JournalEvent.event == literal_column("'QUEUESTART'"),
+            JournalEvent.at >= since,
+            JournalEvent.at <= until,
+        )
+    ):
+        found.setdefault(pbx, []).append(Line(at, "QUEUESTART"))
+    return found
+
+
+def _with_restarts(own: list[Line], restarts: list[Line]) -> list[Line]:
+    """The agent's lines with the PBX's starts among them; the order of the agent's own lines is kept."""
+    merged, waiting = [], sorted(restarts, key=lambda line: line.at)
+    for line in own:
+        while waiting and waiting[0].at <= line.at:
+            merged.append(waiting.pop(0))
+        merged.append(line)
+    return [*merged, *waiting]
+
+
+def _calls(session: Session, login: str, uids: set[str], window: Span) -> list[Talked]:
+    """The agent's calls: those of his journal lines, and those that the ledger names him for."""
+    own = session.scalars(
+        select(Call).where(
+            Call.agent == login, Call.arrived_at >= window[0] - LOOK_BACK, Call.arrived_at <= window[1]
+        )
+    ).all()
+    known = {call.uid: call for call in own}
+    missing = sorted(uids - known.keys())
+    if missing:
+        known |= {call.uid: call for call in session.scalars(select(Call).where(Call.uid.in_(missing)))}
+    parts: dict[str, list[CallPart]] = {}
+    for part in session.scalars(
+        select(CallPart)
+        .where(CallPart.call_uid.in_(sorted(known)), CallPart.agent == login)
+        .order_by(CallPart.call_uid, CallPart.position)
+    ):
+        if part.kind in _WITH_THE_CITIZEN:
+            parts.setdefault(part.call_uid, []).append(part)
+    return [_talked(call, parts.get(uid, []), login, window[1]) for uid, call in known.items()]
+
+
+def _talked(call: Call, parts: Sequence[CallPart], login: str, now: datetime) -> Talked:
+    last = call.ended_at or now
+    spans = [(part.began_at, min(part.ended_at or last, last)) for part in parts]
+    if not spans and call.agent == login and call.answered_at:
+        talked = call.answered_at + timedelta(milliseconds=call.talk_ms) if call.talk_ms is not None else last
+        spans = [(call.answered_at, talked)]
+    spans = union(spans)
+    first = min((part.began_at for part in parts), default=call.answered_at if call.agent == login else None)
+    return Talked(
+        direction=call.direction,
+        spans=tuple(spans),
+        ended=call.ended_at is not None,
+        wait_ms=call.wait_ms if call.agent == login else None,
+        rating=call.rating if call.rated_agent == login else None,
+        began=first or (call.arrived_at if call.direction == "outbound" else None),
+    )
+
+
+def _tickets(session: Session, login: str, window: Span) -> tuple[int, int]:
+    """The agent's own tickets of the day: answered directly, and accepted (directly or for dispatch)."""
+    counted = dict(
+        session.execute(
+            select(Ticket.disposition, func.count())
+            .join(User, User.id == Ticket.created_by)
+            .where(
+                User.login == login,
+                Ticket.created_at >= window[0],
+                Ticket.created_at <= window[1],
+                Ticket.disposition.in_(("direct", "dispatch")),
+                Ticket.state.not_in(_NOT_COUNTED),
+            )
+            .group_by(Ticket.disposition)
+        )
+        .tuples()
+        .all()
+    )
+    return counted.get("direct", 0), sum(counted.values())

@@ -1,0 +1,102 @@
+"""The one dictionary of figures: what is divided by what, what is left out, and where the rule comes from.
+
+A screen or a report that shows a figure takes its name and its explanation from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One figure. A count or a sum has no denominator: then `denominator` is empty."""
+
+    code: str
+    name: str
+    """As people read it."""
+    numerator: str
+    denominator: str
+    exclusions: str
+    source: str
+    """Where the rule comes from."""
+
+
+_FIGURES_4 = "DOMAIN 4"
+_TALK = "通话从本人应答起，到本人离开或通话结束止，含保持和与第三方协商的时间"
+
+_ALL = (
+    Definition(
+        "answered", "今日接听", "本人今日应答的来电数", "", "呼出通话；振铃未接；今日零点前应答的", _FIGURES_4
+    ),
+    Definition("outbound", "今日呼出", "本人今日拨出的通话数，不论是否接通", "", "来电", _FIGURES_4),
+    Definition(
+        "talk_seconds", "今日通话时长", _TALK + "；来电和呼出合计，只计今日零点后的部分", "", "", _FIGURES_4
+    ),
+    Definition(
+        "average_talk_seconds",
+        "平均通话时长",
+        "已结束的今日通话的通话时长之和",
+        "这些通话的数量（来电与呼出接通）",
+        "正在进行的通话；今日零点前应答的通话",
+        _FIGURES_4,
+    ),
+    Definition(
+        "average_wait_seconds",
+        "平均等待时长",
+        "今日来电由本人首先应答的，从离开语音导航到应答的时间（排队和振铃）之和",
+        "这些来电的数量",
+        "由他人转来的来电；呼出通话",
+        _FIGURES_4,
+    ),
+    Definition(
+        "after_call_seconds",
+        "话后处理时长",
+        "今日话后处理状态的时间，重叠只计一次",
+        "",
+        "示忙的其他原因",
+        _FIGURES_4,
+    ),
+    Definition(
+        "average_after_call_seconds",
+        "平均话后处理时长",
+        "今日话后处理时长",
+        "本人今日应答的来电与接通的呼出之和",
+        "没有通话的日子不计算",
+        _FIGURES_4,
+    ),
+    Definition(
+        "signed_in_seconds",
+        "签入时长",
+        "今日签入到签出的时间，多次签入相加，重叠只计一次；通话中视为签入",
+        "",
+        "签出之后；签出没有记下时，以最后一个队列移出为准",
+        _FIGURES_4,
+    ),
+    Definition(
+        "utilisation",
+        "工时利用率",
+        "通话、保持与话后处理的时间，重叠只计一次",
+        "签入时长",
+        "未签入时不计算",
+        _FIGURES_4,
+    ),
+    Definition(
+        "direct_rate",
+        "直办率",
+        "本人今日受理并直办答复的工单数",
+        "本人今日受理的工单数（直办与转派，两率之和为 100%）",
+        "尚未选择直办或转派的、不予受理的、已并单的工单和草稿",
+        _FIGURES_4,
+    ),
+    Definition(
+        "satisfaction",
+        "满意率",
+        "今日通话后按键评价为满意或基本满意的通话数",
+        "今日通话后有按键评价的通话数",
+        "未评价的通话；评价归于最后与市民通话的话务员；回访的满意率另计",
+        _FIGURES_4,
+    ),
+)
+
+DEFINITIONS: dict[str, Definition] = {definition.code: definition for definition in _ALL}
