@@ -21,7 +21,14 @@ log = structlog.get_logger()
 
 
 class AriError(Exception):
-    """A request was not carried out: no connection, no answer in time, or a refusal; the text says which."""
+    """A request was not carried out: no connection, no answer in time, or a refusal; the text says which.
+
+    `status` is the HTTP status of a refusal, else 0.
+    """
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class Ari:
@@ -86,8 +93,10 @@ class Ari:
         except Exception:
             log.exception("ari_event_failed", event_type=event.get("type"))
 
-    async def request(self, method: str, *path: str, within: float = 2.0, **query: str) -> Any:
-        """One REST request, e.g. `request("POST", "channels", uid, "continue")`.
+    async def request(
+        self, method: str, *path: str, within: float = 2.0, body: Any = None, **query: str
+    ) -> Any:
+        """One REST request, e.g. `request("POST", "channels", uid, "continue")`; `body` goes as JSON.
 
         Returns the decoded body or None. Ids in `path` are percent-encoded here. Raises AriError, also when
         there is no answer `within` seconds.
@@ -98,13 +107,14 @@ class Ari:
         uri = "/".join(quote(part, safe="") for part in path)
         if query:
             uri += "?" + urlencode(query, quote_via=quote)
+        said = {"type": "RESTRequest", "request_id": number, "method": method, "uri": uri}
+        if body is not None:
+            said |= {"content_type": "application/json", "message_body": json.dumps(body)}
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._pending[number] = future
         try:
             async with asyncio.timeout(within):
-                await self._socket.send(
-                    json.dumps({"type": "RESTRequest", "request_id": number, "method": method, "uri": uri})
-                )
+                await self._socket.send(json.dumps(said))
                 answer = await future
         except TimeoutError:
             raise AriError(f"Asterisk did not answer {method} {uri} within {within:g} s") from None
@@ -112,7 +122,8 @@ class Ari:
             raise AriError(str(error)) from error
         finally:
             del self._pending[number]
-        if int(answer.get("status_code", 0)) >= 400:
-            raise AriError(f"{method} {uri}: {answer.get('status_code')} {answer.get('message_body', '')}")
-        body = answer.get("message_body")
-        return json.loads(body) if body else None
+        status = int(answer.get("status_code", 0))
+        if status >= 400:
+            raise AriError(f"{method} {uri}: {status} {answer.get('message_body', '')}", status)
+        text = answer.get("message_body")
+        return json.loads(text) if text else None

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+
+import psutil
 
 from hotline.secrets import seat_password
 from hotline.settings import REPO, Settings, load
@@ -47,11 +50,17 @@ def render(settings: Settings) -> Path:
     )
     (etc / "asterisk.conf").write_text(_directories(settings) + shipped)
     for name, text in site_files(settings).items():
-        path = etc / "site" / name
-        path.touch(mode=0o600)
-        path.write_text(text)
+        _write_closed(etc / "site" / name, text)
+    for name, pem in (("https.crt", settings.tls_certificate), ("https.key", settings.tls_key)):
+        if pem:
+            _write_closed(etc / "site" / name, pem.read_text())
     _lay_out_data(settings)
     return etc
+
+
+def _write_closed(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
 
 
 def menu_dialplan(settings: Settings) -> str:
@@ -153,28 +162,90 @@ def site_files(settings: Settings) -> dict[str, str]:
         f"DUTY_NUMBER={_plain(s.duty_number, 'duty_number')}\n"
         f"MONITOR={s.monitor}\nMESSAGES={s.voicemail}\n"
         f"HL_QUEUE_WAIT={s.queue_wait_seconds}\n",
-        "http.conf": f"bindaddr = 127.0.0.1\nbindport = {s.pbx_http_port}\n",
+        "http.conf": _http(s),
         "manager-port.conf": f"bindaddr = 127.0.0.1\nport = {s.ami_port}\n",
         "manager-users.conf": f"[cti](filtered)\nsecret = {_plain(s.ami_password, 'ami_password')}\n",
         "ari-users.conf": "[cti]\ntype = user\nread_only = no\npassword_format = plain\n"
         f"password = {_plain(s.ari_password, 'ari_password')}\n",
-        "rtp.conf": f"rtpstart = {s.rtp_first}\nrtpend = {s.rtp_last}\nstrictrtp = yes\nicesupport = yes\n",
-        "pjsip-transport.conf": f"[udp]\ntype = transport\nprotocol = udp\nbind = {address}:{s.sip_port}\n\n"
-        f"[tcp]\ntype = transport\nprotocol = tcp\nbind = {address}:{s.sip_port}\n\n"
-        "[ws]\ntype = transport\nprotocol = ws\nbind = 127.0.0.1\n",
+        "rtp.conf": _rtp(s, interface_addresses()),
+        "pjsip-transport.conf": _transports(s, address),
         "pjsip-trunk.conf": _trunk(s),
         "pjsip-seats.conf": "\n".join(_seat(s, number) for number in s.seat_numbers),
     }
-    if address.startswith("127."):
-        # Asterisk never offers loopback as an ICE candidate by itself; a machine that is alone needs it.
-        files["rtp.conf"] += "ice_deny = 0.0.0.0/0\nice_deny = ::/0\nice_permit = 127.0.0.0/8\n"
     return files
 
 
+def _http(s: Settings) -> str:
+    """Loopback always; with a certificate also HTTPS for browsers. Raises ValueError for half a pair."""
+    text = f"bindaddr = 127.0.0.1\nbindport = {s.pbx_http_port}\n"
+    if bool(s.tls_certificate) != bool(s.tls_key):
+        raise ValueError("settings tls_certificate and tls_key go together: one of them is missing")
+    if not s.tls_certificate:
+        return text
+    site = s.pbx / "etc" / "site"
+    return (
+        f"{text}tlsenable = yes\ntlsbindaddr = {_plain(s.sip_address, 'sip_address')}:{s.pbx_https_port}\n"
+        f"tlscertfile = {site / 'https.crt'}\ntlsprivatekey = {site / 'https.key'}\n"
+        "tlsdisablev1 = yes\ntlsdisablev11 = yes\n"
+    )
+
+
+def _transports(s: Settings, address: str) -> str:
+    """SIP by UDP and TCP for carrier and desk phones, by WebSocket for browsers; all know of the NAT."""
+    outside = ""
+    if s.external_address:
+        external = _plain(s.external_address, "external_address")
+        outside = f"external_media_address = {external}\nexternal_signaling_address = {external}\n" + "".join(
+            f"local_net = {net.strip()}\n" for net in _plain(s.local_nets, "local_nets").split(",")
+        )
+    return "\n".join(
+        f"[{name}]\ntype = transport\nprotocol = {name}\nbind = {bind}\n{outside}"
+        for name, bind in (
+            ("udp", f"{address}:{s.sip_port}"),
+            ("tcp", f"{address}:{s.sip_port}"),
+            ("ws", "127.0.0.1"),
+            *([("wss", address)] if s.tls_certificate else []),
+        )
+    )
+
+
+def _rtp(s: Settings, addresses: list[str]) -> str:
+    """Ports, and the addresses that browsers are offered (ICE).
+
+    Asterisk never offers loopback by itself. A machine that is alone, where all audio stays on loopback,
+    needs it: the addresses that Asterisk finds are offered as the loopback one, and nothing else is.
+    """
+    text = f"rtpstart = {s.rtp_first}\nrtpend = {s.rtp_last}\nstrictrtp = yes\nicesupport = yes\n"
+    if s.media_address:
+        text += f"ice_deny = 0.0.0.0/0\nice_deny = ::/0\nice_permit = {s.media_address}/32\n"
+        offered = {address: s.media_address for address in addresses}
+    elif s.external_address:
+        offered = {
+            address: f"{_plain(s.external_address, 'external_address')},include_local_address"
+            for address in addresses
+        }
+    else:
+        return text
+    lines = "".join(f"{address} => {instead}\n" for address, instead in offered.items())
+    return f"{text}\n[ice_host_candidates]\n{lines}"
+
+
+def interface_addresses() -> list[str]:
+    """IPv4 addresses of this machine's interfaces that are up, without 127/8: what Asterisk's ICE finds."""
+    up = {name for name, state in psutil.net_if_stats().items() if state.isup}
+    found = {
+        one.address
+        for name, addresses in psutil.net_if_addrs().items()
+        for one in addresses
+        if name in up and one.family == socket.AF_INET and not one.address.startswith("127.")
+    }
+    return sorted(found)
+
+
 def _media(settings: Settings) -> str:
-    if not settings.sip_address.startswith("127."):
+    if not settings.media_address:
         return ""
-    return f"media_address = {settings.sip_address}\nbind_rtp_to_media_address = yes\n"
+    return f"media_address = {settings.media_address}\nbind_rtp_to_media_address = yes\n"
 
 
 def _trunk(s: Settings) -> str:
@@ -200,16 +271,12 @@ def _trunk(s: Settings) -> str:
 
 
 def _seat(s: Settings, number: str) -> str:
-    password = seat_password(s.seat_key, number)
-    browser = seat_password(s.seat_key, number + "w")
-    parts = []
-    for name, template, secret in ((number, "seat", password), (number + "w", "seat-browser", browser)):
-        parts.append(
-            f"[{name}]({template})\nauth = {name}\naors = {name}\n"
-            f"callerid = {number} <{number}>\n{_media(s)}\n"
-            f"[{name}](seat-auth)\nusername = {name}\npassword = {secret}\n\n[{name}](seat-aor)\n"
-        )
-    return "\n".join(parts)
+    return (
+        f"[{number}](seat)\nauth = {number}\naors = {number}\n"
+        f"callerid = {number} <{number}>\n{_media(s)}\n"
+        f"[{number}](seat-auth)\nusername = {number}\npassword = {seat_password(s.seat_key, number)}\n\n"
+        f"[{number}](seat-aor)\n"
+    )
 
 
 def command(settings: Settings) -> list[str]:

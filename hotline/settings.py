@@ -44,10 +44,28 @@ class Settings(BaseSettings):
     rtp_first: int = 10000
     rtp_last: int = 10999
     pbx_http_port: int = 8088
-    """Asterisk's HTTP server: ARI and SIP over WebSocket."""
+    """Asterisk's HTTP server on loopback: ARI, and SIP over WebSocket for this machine's browsers or a proxy."""
+    pbx_https_port: int = 8089
+    """Port of Asterisk's own HTTPS server at `sip_address`: it runs only with the two settings below."""
+    tls_certificate: Path | None = None
+    """PEM file with certificate and chain for SIP over WSS without a reverse proxy."""
+    tls_key: Path | None = None
+    """PEM file with its private key."""
+    sip_ws_url: str = Field("", pattern=r"^(wss?://[^\s;,'\"]+)?$")
+    """What browsers connect their telephone to: wss://desk.example.cn/sip; empty: this machine's Asterisk."""
+    external_address: str = ""
+    """The PBX's address as seen from outside, where it stands behind NAT; empty: it does not."""
+    local_nets: str = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,127.0.0.0/8"
+    """Networks that reach the PBX without NAT; means something only with `external_address`."""
+    ice_servers: str = ""
+    """STUN and TURN servers for browsers, with commas: stun:stun.example.cn:3478,turn:turn.example.cn:3478"""
+    turn_secret: str = ""
+    """The TURN server's shared secret (coturn: static-auth-secret); users of it are made for a shift each."""
+    seat_silence_seconds: int = Field(10, ge=3, le=60)
+    """A browser in a call that sends nothing this long has vanished: the citizen hears so and is given on."""
     ami_port: int = 5038
     seats: int = Field(12, ge=1, le=999)
-    """Desk phones 8001, 8002, ...; each also has a browser endpoint 8001w, ..."""
+    """Desk phones 8001, 8002, ...; the browsers' telephones 8001w, ... are made at log-in by the cti."""
     menu: Path | None = None
     """A city's own menu file instead of ivr/menu.yaml."""
     menu_profile: str = Field("", pattern=r"^[a-z0-9_-]{0,32}$")
@@ -63,6 +81,12 @@ class Settings(BaseSettings):
     web_port: int = 8012
     web_threads: int = 256
     """Each open page holds one; threads start only when they are needed."""
+    secure_cookies: bool = False
+    """Behind HTTPS: the session cookie travels by HTTPS only, and browsers are told to stay there (HSTS)."""
+    trusted_proxies: int = Field(0, ge=0, le=3)
+    """Reverse proxies in front of the desktop whose X-Forwarded-* headers are believed."""
+    citizen_page: bool | None = None
+    """The demonstration page /citizen, which calls 12345 without log-in; unset: only with a demo password."""
     desktops: str = ""
     """Addresses of the desktops that the cti serves, with commas; empty: the one on this machine."""
     screen_gone_seconds: float = 30
@@ -84,6 +108,21 @@ class Settings(BaseSettings):
     """Key from which each seat's SIP password is derived."""
     demo_password: str = ""
     """Password of the demo accounts; only a demo city has one."""
+
+    @property
+    def sip_ws(self) -> str:
+        """Where browsers reach SIP over WebSocket."""
+        return self.sip_ws_url or f"ws://127.0.0.1:{self.pbx_http_port}/ws"
+
+    @property
+    def media_address(self) -> str:
+        """The loopback address that all audio is bound to on a machine that is alone; '' elsewhere."""
+        return self.sip_address if self.sip_address.startswith("127.") else ""
+
+    @property
+    def has_citizen_page(self) -> bool:
+        """Is the demonstration page served?"""
+        return bool(self.demo_password) if self.citizen_page is None else self.citizen_page
 
     @property
     def pbx_tree(self) -> Path:
