@@ -41,6 +41,17 @@ ALLOWED: dict[str, frozenset[str]] = {
     "seat.finish_after_call": SEATED,
     "seat.hang_up": SEATED,
     "seat.transfer": SEATED,
+    "seat.more_time": SEATED,
+    "seat.dial": SEATED,
+    "seat.consult": SEATED,
+    "seat.cancel_consult": SEATED,
+    "seat.complete_transfer": SEATED,
+    "seat.three_way": SEATED,
+    "seat.drop_party": SEATED,
+    "seat.leave": SEATED,
+    "seat.end_all": SEATED,
+    "seat.pause_recording": SEATED,
+    "seat.resume_recording": SEATED,
     "calls.pop": EVERYBODY,
     "calls.listing": EVERYBODY,
     "calls.reveal_number": REVEALERS,
@@ -57,6 +68,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "recordings.audio": EVERYBODY,
     "recordings.peaks": EVERYBODY,
     "catalogue.show": EVERYBODY,
+    "catalogue.transfer": SEATED,
 }
 """endpoint -> roles; PUBLIC: no log-in needed. What a ticket's action needs is in `tickets.life`."""
 

@@ -18,7 +18,7 @@ from agent_desktop.access import listener, may_see_call, note_access
 from agent_desktop.desk import desk, me, transaction
 from agent_desktop.drafts import draft_of
 from agent_desktop.errors import Refusal, check_uid, invalid, is_database_away
-from agent_desktop.floor import now_ms
+from agent_desktop.floor import now_ms, party_view, role_at
 from agent_desktop.labels import OUTCOMES
 from cti.link.replica import Fact
 from db import numbers
@@ -120,13 +120,15 @@ def reveal_number(uid: str, form: dict[str, Any]) -> dict[str, Any]:
     return {"number": numbers.display(number).replace(" ", "")}
 
 
-def call_view(call: Fact) -> dict[str, Any]:
-    """A call of the floor as a page may see it: the number masked, words for queue and menu path."""
+def call_view(call: Fact, seat: str | None = None) -> dict[str, Any]:
+    """A call of the floor as the page at `seat` may see it: numbers masked, words for queue and menu path."""
     shown = {key: value for key, value in call.items() if key not in ("caller", "caller_name", "called")}
     return shown | {
         "number": number_view(_normal(call)),
         "queue_label": desk().names.queue(call["queue"]),
         "path_labels": path_labels(call["path"]),
+        "party": party_view(call),
+        "role": role_at(call, seat or call.get("seat")),
     }
 
 

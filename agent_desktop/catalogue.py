@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from apiflask import APIBlueprint
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from agent_desktop import schemas
+from agent_desktop import schemas, whom
 from agent_desktop.desk import desk, transaction
-from agent_desktop.labels import REASONS
 from tickets import catalogue
 from tickets.states import REQUEST_TYPE_LABELS, URGENCY_LABELS
 
@@ -28,6 +28,7 @@ def show() -> dict[str, Any]:
             "categories": catalogue.categories(db),
             "regions": catalogue.regions(db),
             "units": catalogue.units(db),
+            "transfer": whom.choices(db),
         }
     names = desk().names
     return trees | {
@@ -35,8 +36,17 @@ def show() -> dict[str, Any]:
         "seats": [{"number": number, "label": label} for number, label in names.seats.items()],
         "request_types": _coded(REQUEST_TYPE_LABELS),
         "urgencies": _coded(URGENCY_LABELS),
-        "reasons": _coded(REASONS),
+        "reasons": [asdict(reason) for reason in names.reasons.values()],
     }
+
+
+@blueprint.get("/catalogue/transfer")
+@blueprint.output(schemas.TransferChoices)
+@blueprint.doc(responses=schemas.errors(401, 403, 503))
+def transfer() -> dict[str, Any]:
+    """Whom a call can go to, with what each seat is doing now: asked for each time the dialog opens."""
+    with transaction() as db:
+        return whom.choices(db)
 
 
 @blueprint.get("/health")

@@ -23,11 +23,33 @@ from cti.link.replica import Fact, Replica
 
 COMMAND_SECONDS = 5.0
 REMEMBERED_CALLS = 5000
-PUSHED_OF_CALL = ("uid", "state", "queue", "arrived_at", "queued_at", "ringing_at", "answered_at", "event_at")
+PUSHED_OF_CALL = (
+    *("uid", "state", "queue", "arrived_at", "queued_at", "ringing_at", "answered_at", "event_at"),
+    *("direction", "kind", "recording", "paused_since", "about", "callback_of"),
+)
+PUSHED_OF_PARTY = ("kind", "label", "seat", "state", "since")
+"""Never the number of somebody who is brought in: only the name under which the agent chose it."""
 
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def seats_of(call: Fact) -> list[str]:
+    """The seats that a call is at: of its agent, and of a colleague who is being consulted."""
+    party = call.get("party") or {}
+    return [number for number in (call.get("seat"), party.get("seat")) if number]
+
+
+def role_at(call: Fact, number: str | None) -> str:
+    """ "party" at the seat that was asked for help, else "agent"."""
+    return "party" if number != call.get("seat") and number in seats_of(call) else "agent"
+
+
+def party_view(call: Fact) -> Fact | None:
+    """Who is being brought in, as a page may see it."""
+    party = call.get("party")
+    return {key: party.get(key) for key in PUSHED_OF_PARTY} if party else None
 
 
 class Emit(Protocol):
@@ -160,15 +182,16 @@ class Floor:
             touched[part["id"]] = None
         elif part["kind"] == "call":
             for call in (replica.call(part["id"]), part["value"]):
-                if call and call.get("seat"):
-                    touched[call["seat"]] = None
+                if call:
+                    touched.update(dict.fromkeys(seats_of(call)))
 
     def _remember(self, call: Fact) -> None:
         known = self._remembered.pop(call["uid"], None) or Remembered(call)
         known.call = call
-        seat = self.seat(call["seat"]) if call.get("seat") else None
-        if seat and seat["agent"]:
-            known.agents.add(seat["agent"])
+        for number in seats_of(call):
+            seat = self.seat(number)
+            if seat and seat["agent"]:
+                known.agents.add(seat["agent"])
         self._remembered[call["uid"]] = known
         while len(self._remembered) > REMEMBERED_CALLS:
             self._remembered.popitem(last=False)
@@ -210,16 +233,15 @@ class Floor:
                 call
                 for replica in self._replicas.values()
                 for call in list(replica.calls.values())
-                if call["seat"] == number
+                if number in seats_of(call)
             ),
             None,
         )
 
     def has_had(self, login: str, uid: str) -> bool:
         """Was this call at a seat of this agent lately?"""
-        call = self.live_call(uid)
-        if call and call["seat"]:
-            seat = self.seat(call["seat"])
+        for number in seats_of(self.live_call(uid) or {}):
+            seat = self.seat(number)
             if seat and seat["agent"] == login:
                 return True
         remembered = self._remembered.get(uid)
@@ -246,17 +268,19 @@ class Floor:
             return {
                 "n": self._counters.get(number or "", 0),
                 "seat": seat,
-                "call": self._pushed(call),
+                "call": self._pushed(call, number),
                 "links": self.links(),
                 "sent_at": self._clock(),
             }
 
-    def _pushed(self, call: Fact | None) -> Fact | None:
+    def _pushed(self, call: Fact | None, number: str | None) -> Fact | None:
         """Ids and states only: who calls goes over HTTP."""
         if call is None:
             return None
         return {key: call.get(key) for key in PUSHED_OF_CALL} | {
-            "queue_label": self._names.queue(call["queue"])
+            "queue_label": self._names.queue(call["queue"]),
+            "party": party_view(call),
+            "role": role_at(call, number),
         }
 
     def _push_seat(self, number: str) -> None:
@@ -267,7 +291,7 @@ class Floor:
             {
                 "n": n,
                 "seat": self.seat(number),
-                "call": self._pushed(self.call_at(number)),
+                "call": self._pushed(self.call_at(number), number),
                 "sent_at": self._clock(),
             },
             f"seat:{number}",

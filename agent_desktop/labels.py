@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Queue, Seat
+from db.models import NotReadyReason, Queue, Seat
 
 OUTCOMES = {
     "answered": "已接通",
@@ -28,7 +30,7 @@ REASONS = {
     "follow_up": "回访",
     "other": "其他",
 }
-"""What an agent may choose; the others are set by the system."""
+"""What an agent may choose where the table `not_ready_reasons` is empty; the others are set by the system."""
 SYSTEM_REASONS = {
     "signed_in": "刚签入",
     "no_answer": "未应答",
@@ -44,14 +46,28 @@ ROLES = {
 }
 
 
+@dataclass(frozen=True)
+class Reason:
+    """One reason for not being ready; after `limit_minutes` the state stands out (None: no limit)."""
+
+    code: str
+    label: str
+    limit_minutes: int | None = None
+
+
+_FIRST_REASONS = {code: Reason(code, label) for code, label in REASONS.items()}
+
+
 class Names:
-    """Names of queues and seats as last read. Pushes and pops use them without asking the database."""
+    """Names of queues, seats and reasons as last read: pushes and pops use them without the database."""
 
     def __init__(self) -> None:
         self.queues: dict[str, str] = {}
         self.seats: dict[str, str] = {}
         self.steps: dict[tuple[str, str], str] = {}
         """(node, key) of the menu -> what that key means."""
+        self.reasons: dict[str, Reason] = _FIRST_REASONS
+        """Why an agent may be not ready, in the order of the menu."""
 
     def read(self, session: Session) -> None:
         self.queues = {
@@ -62,6 +78,14 @@ class Names:
             number: label
             for number, label in session.execute(select(Seat.number, Seat.label).order_by(Seat.number))
         }
+        rows = session.scalars(
+            select(NotReadyReason)
+            .where(NotReadyReason.active)
+            .order_by(NotReadyReason.position, NotReadyReason.code)
+        )
+        self.reasons = {
+            row.code: Reason(row.code, row.label, row.limit_minutes) for row in rows
+        } or _FIRST_REASONS
 
     def step(self, node: str, key: str) -> str:
         """A step walked in the menu, as "1 咨询"."""

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 from apiflask import Schema as ApiSchema
 from apiflask.fields import Boolean, Dict, File, Float, Integer, List, Nested, Raw, String
-from marshmallow import EXCLUDE, pre_load
+from marshmallow import EXCLUDE, ValidationError, pre_load, validates_schema
 from marshmallow.validate import Length, OneOf, Range, Regexp
 
 from agent_desktop.errors import UID
-from agent_desktop.labels import OUTCOMES, REASONS, ROLES
+from agent_desktop.labels import OUTCOMES, ROLES
 from tickets.caller_notes import KINDS as NOTE_KINDS
 from tickets.states import RequestType, Urgency
 
@@ -107,16 +107,43 @@ class LogIn(Schema):
 
 
 class NotReady(Schema):
-    reason = choice("请选择示忙原因。", list(REASONS), required=True)
+    """Which reasons there are is a table: the view looks."""
+
+    reason = words("请选择示忙原因。", 24)
+
+
+class Dial(Schema):
+    """One of them: what the number belongs to, or the digits."""
+
+    ticket = String(validate=Length(1, 16, error="没有这张工单。"))
+    missed = number("没有这条漏话。")
+    call = String(validate=Regexp(UID.pattern + r"\Z", error="没有这通电话。"))
+    number = words("请输入电话号码。", 32, required=False)
+    redial = Boolean(error_messages=_messages("请选择要重拨的号码。"))
+
+    @validates_schema
+    def _one(self, data: dict[str, Any], **_: Any) -> None:
+        if sum(bool(value) for value in data.values()) != 1:
+            raise ValidationError("请输入电话号码。", "number")
+
+
+def _target() -> String:
+    # No line breaks: a group's name travels to the telephone system as it is.
+    return String(
+        required=True,
+        error_messages=_messages("请选择转接目标。"),
+        validate=Regexp(r"^[\w+*#(). -]{1,32}\Z", error="转接目标不存在或不可用。"),
+    )
 
 
 class Transfer(Schema):
-    kind = choice("请选择转接方式。", ["queue", "number"], required=True)
-    target = String(
-        required=True,
-        error_messages=_messages("请选择转接目标。"),
-        validate=Regexp(r"^[A-Za-z0-9_+*#-]{1,32}$", error="转接目标不存在或不可用。"),
-    )
+    kind = choice("请选择转接方式。", ["queue", "seat", "number", "target", "group"], required=True)
+    target = _target()
+
+
+class Consult(Schema):
+    kind = choice("请选择咨询对象。", ["seat", "number", "target", "group"], required=True)
+    target = _target()
 
 
 class Reveal(Schema):
@@ -351,10 +378,29 @@ class SeatOut(Schema):
     since = Integer(allow_none=True)
     call = String(allow_none=True)
     queues = List(String())
+    telephone = String(allow_none=True)
+    next = String(allow_none=True)
+    until = Integer(allow_none=True)
+
+
+class PartyOut(Schema):
+    kind = String()
+    label = String()
+    seat = String(allow_none=True)
+    state = String()
+    since = Integer(allow_none=True)
 
 
 class CallView(Schema):
     uid = String()
+    role = String()
+    direction = String(allow_none=True)
+    kind = String(allow_none=True)
+    recording = String(allow_none=True)
+    paused_since = Integer(allow_none=True)
+    party = Nested(PartyOut, allow_none=True)
+    about = String(allow_none=True)
+    callback_of = String(allow_none=True)
     number = Nested(NumberOut)
     state = String()
     queue = String(allow_none=True)
@@ -370,9 +416,26 @@ class CallView(Schema):
     event_at = Integer(allow_none=True)
 
 
+class SatisfactionOut(Schema):
+    rated = Integer()
+    satisfied = Integer()
+    rate = Float(allow_none=True)
+
+
 class TodayOut(Schema):
+    """What each figure means: `reports.definitions`."""
+
     answered = Integer()
+    outbound = Integer()
     talk_seconds = Integer()
+    average_talk_seconds = Integer(allow_none=True)
+    average_wait_seconds = Integer(allow_none=True)
+    after_call_seconds = Integer()
+    average_after_call_seconds = Integer(allow_none=True)
+    signed_in_seconds = Integer()
+    utilisation = Float(allow_none=True)
+    direct_rate = Float(allow_none=True)
+    satisfaction = Nested(SatisfactionOut)
 
 
 class SeatPage(Schema):
@@ -408,18 +471,18 @@ class CandidateOut(Schema):
     address = String(allow_none=True)
     note = String(allow_none=True)
     language = String(allow_none=True)
-    numbers = List(Nested(NumberOut))
+    numbers = List(Nested(PhoneOut))
     open_tickets = Integer()
     ticket_count = Integer()
 
 
 class NearbyRow(TicketRow):
-    """A ticket of the same matter. `why` is a sentence; `distance` is for the program."""
+    """A ticket of the same matter. `distance_label` says in words how near, `distance` is for the program."""
 
     distance = String(
         validate=OneOf(["same_category_and_place", "same_category_and_region", "same_category_within_region"])
     )
-    why = String()
+    distance_label = String()
 
 
 class NearbyRows(Schema):
@@ -492,7 +555,6 @@ class MergedCitizen(Schema):
 class CitizenDetail(CandidateOut):
     """`merged_into`: this record is history. `merged`: records kept under this one, each can be undone."""
 
-    phones = List(Nested(PhoneOut))
     merged_into = Nested(MergedCitizen, allow_none=True)
     merged = List(Nested(MergedCitizen))
 
@@ -507,6 +569,7 @@ class CitizenEventOut(Schema):
     summary = String()
     citizen_id = Integer()
     other_id = Integer(allow_none=True)
+    other_name = String(allow_none=True)
 
 
 class CitizenEvents(Schema):
@@ -713,6 +776,23 @@ class Coded(Schema):
     label = String()
 
 
+class ReasonOut(Coded):
+    limit_minutes = Integer(allow_none=True)
+
+
+class SeatToChoose(Schema):
+    number = String()
+    label = String()
+    agent_name = String(allow_none=True)
+    state = String()
+
+
+class TransferChoices(Schema):
+    seats = List(Nested(SeatToChoose))
+    queues = List(Dict())
+    groups = List(Dict())
+
+
 class Catalogue(Schema):
     categories = List(Dict())
     regions = List(Dict())
@@ -720,8 +800,9 @@ class Catalogue(Schema):
     queues = List(Dict())
     request_types = List(Nested(Coded))
     urgencies = List(Nested(Coded))
-    reasons = List(Nested(Coded))
+    reasons = List(Nested(ReasonOut))
     seats = List(Dict())
+    transfer = Dict()
 
 
 class Health(Schema):

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from dataclasses import asdict
 from typing import Any
-from zoneinfo import ZoneInfo
 
+import structlog
 from apiflask import APIBlueprint
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm.exc import StaleDataError
 
-from agent_desktop import schemas
-from agent_desktop.access import my_seat
+from agent_desktop import schemas, whom
+from agent_desktop.access import my_seat, note_access
 from agent_desktop.calls import call_view
 from agent_desktop.desk import desk, me, transaction
-from agent_desktop.errors import Refusal, is_database_away
+from agent_desktop.errors import Refusal, invalid, is_database_away
 from agent_desktop.session import queues_of
+from agent_desktop.today import today
 from db.models import Call
 
+log = structlog.get_logger("desktop")
+
 blueprint = APIBlueprint("seat", __name__, url_prefix="/api/seat", tag="seat")
-CITY_TIME = ZoneInfo("Asia/Shanghai")
 COMMAND_ERRORS = schemas.errors(401, 403, 409, 422, 503)
 
 
@@ -31,7 +33,7 @@ def show() -> dict[str, Any]:
     number = my_seat()
     floor = desk().floor
     call = floor.call_at(number)
-    return {"seat": floor.seat(number), "call": call and call_view(call), "today": _today(me().login)}
+    return {"seat": floor.seat(number), "call": call and call_view(call, number), "today": today(me().login)}
 
 
 @blueprint.post("/ready")
@@ -47,7 +49,9 @@ def ready() -> dict[str, Any]:
 @blueprint.output(schemas.Accepted, status_code=202)
 @blueprint.doc(responses=COMMAND_ERRORS)
 def not_ready(form: dict[str, Any]) -> dict[str, Any]:
-    """Take no calls, with a reason."""
+    """Take no calls, with a reason. During a call it is what comes after it."""
+    if form["reason"] not in desk().names.reasons:
+        raise invalid({"reason": "请选择示忙原因。"})
     return _command("not_ready", reason=form["reason"])
 
 
@@ -67,13 +71,134 @@ def hang_up() -> dict[str, Any]:
     return _command("hang_up")
 
 
+@blueprint.post("/more-time")
+@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.doc(responses=COMMAND_ERRORS)
+def more_time() -> dict[str, Any]:
+    """After-call work takes longer."""
+    return _command("more_time")
+
+
+@blueprint.post("/dial")
+@blueprint.input(schemas.Dial, arg_name="form")
+@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.doc(responses=schemas.errors(401, 403, 404, 409, 422, 503))
+def dial(form: dict[str, Any]) -> dict[str, Any]:
+    """Call a citizen, who sees 12345. The page says whom; the number is found here."""
+    number = my_seat()
+    try:
+        with transaction() as db:
+            wanted = whom.dialling(db, form)
+    except StaleDataError:
+        raise Refusal("taken") from None
+    desk().floor.command("dial", number, **asdict(wanted))
+    if form.get("missed"):
+        with transaction() as db:
+            whom.note_dialled(db, form["missed"])
+    return {"ok": True}
+
+
 @blueprint.post("/transfer")
 @blueprint.input(schemas.Transfer, arg_name="form")
 @blueprint.output(schemas.Accepted, status_code=202)
 @blueprint.doc(responses=COMMAND_ERRORS)
 def transfer(form: dict[str, Any]) -> dict[str, Any]:
-    """Pass the call on, unannounced, to a queue, a seat or a number."""
-    return _command("transfer", kind=form["kind"], target=form["target"])
+    """Pass the call on, unannounced."""
+    return _bring("transfer", form)
+
+
+@blueprint.post("/consult")
+@blueprint.input(schemas.Consult, arg_name="form")
+@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.doc(responses=COMMAND_ERRORS)
+def consult(form: dict[str, Any]) -> dict[str, Any]:
+    """Ask somebody while the citizen hears music; what comes of it is decided then."""
+    return _bring("consult", form)
+
+
+@blueprint.post("/cancel-consult")
+@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.doc(responses=COMMAND_ERRORS)
+def cancel_consult() -> dict[str, Any]:
+    """Back to the citizen; the other goes."""
+    return _command("cancel_consult")
+
+
+@blueprint.post("/complete-transfer")
+@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.doc(responses=COMMAND_ERRORS)
+def complete_transfer() -> dict[str, Any]:
+    """Citizen and the one consulted are put together; this seat is out."""
+    return _command("complete_transfer")
+
+
+@blueprint.post("/three-way")
+@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.doc(responses=COMMAND_ERRORS)
+def three_way() -> dict[str, Any]:
+    """Citizen, agent and the one consulted talk together."""
+    return _command("three_way")
+
+
+@blueprint.post("/drop-party")
+@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.doc(responses=COMMAND_ERRORS)
+def drop_party() -> dict[str, Any]:
+    """Out of a three-way call: only citizen and agent go on."""
+    return _command("drop_party")
+
+
+@blueprint.post("/leave")
+@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.doc(responses=COMMAND_ERRORS)
+def leave() -> dict[str, Any]:
+    """The agent leaves a three-way call; the others go on."""
+    return _command("leave")
+
+
+@blueprint.post("/end-all")
+@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.doc(responses=COMMAND_ERRORS)
+def end_all() -> dict[str, Any]:
+    """End a three-way call for everybody."""
+    return _command("end_all")
+
+
+@blueprint.post("/pause-recording")
+@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.doc(responses=COMMAND_ERRORS)
+def pause_recording() -> dict[str, Any]:
+    """No sound is kept while the citizen reads out an identity or card number."""
+    return _recording("pause_recording")
+
+
+@blueprint.post("/resume-recording")
+@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.doc(responses=COMMAND_ERRORS)
+def resume_recording() -> dict[str, Any]:
+    """Sound is kept again."""
+    return _recording("resume_recording")
+
+
+def _recording(name: str) -> dict[str, Any]:
+    """The journal holds it too, so that a database away does not keep the citizen's number on tape."""
+    call = desk().floor.call_at(my_seat())
+    answer = _command(name)
+    try:
+        with transaction() as db:
+            note_access(db, name, f"call {call['uid']}" if call else "")
+    except SQLAlchemyError as error:
+        if not is_database_away(error):
+            raise
+        log.warning("recording_pause_not_noted", name=name, uid=call and call["uid"])
+    return answer
+
+
+def _bring(name: str, form: dict[str, Any]) -> dict[str, Any]:
+    my_seat()
+    with transaction() as db:
+        target = whom.target(db, form["kind"], form["target"])
+    return _command(name, **target.as_arguments())
 
 
 def _command(name: str, **arguments: Any) -> dict[str, Any]:
@@ -86,19 +211,3 @@ def _command(name: str, **arguments: Any) -> dict[str, Any]:
         floor.command("sign_in", number, agent=me().login, queues=queues_of(me().id))
         floor.command(name, number, **arguments)
     return {"ok": True}
-
-
-def _today(login: str) -> dict[str, int] | None:
-    midnight = datetime.combine(datetime.now(CITY_TIME).date(), time(), CITY_TIME).astimezone(UTC)
-    try:
-        with transaction() as db:
-            answered, talked = db.execute(
-                select(func.count(), func.coalesce(func.sum(Call.talk_ms), 0)).where(
-                    Call.agent == login, Call.arrived_at >= midnight
-                )
-            ).one()
-    except SQLAlchemyError as error:
-        if is_database_away(error):
-            return None
-        raise
-    return {"answered": answered, "talk_seconds": int(talked or 0) // 1000}

@@ -71,6 +71,12 @@ def display(number: str) -> str:
     return f"{area}-{local}" if area else number
 
 
+def dialled(number: str) -> str:
+    """A normal number as it is dialled in the mainland: "13812345678", "057187654321", "0013125550123"."""
+    area, local = _split(number)
+    return local if area == "mobile" else area + local
+
+
 @lru_cache(maxsize=20_000)
 def region(number: str) -> str:
     """Where a normal number belongs: "浙江 杭州 移动", "浙江 杭州 固话", "美国"; '' where nobody knows."""

@@ -26,7 +26,13 @@ def test_each_command_reaches_the_cti(agent: Browser, cti: Cti) -> None:
         ("not-ready", {"reason": "meal"}),
         ("finish-after-call", {}),
         ("hang-up", {}),
-        ("transfer", {"kind": "number", "target": "13900000000"}),
+        ("more-time", {}),
+        ("cancel-consult", {}),
+        ("complete-transfer", {}),
+        ("three-way", {}),
+        ("drop-party", {}),
+        ("leave", {}),
+        ("end-all", {}),
     ]:
         answer = agent.post(f"/api/seat/{path}", body)
         assert (answer.status_code, answer.json) == (202, {"ok": True})
@@ -35,7 +41,13 @@ def test_each_command_reaches_the_cti(agent: Browser, cti: Cti) -> None:
         {"name": "not_ready", "seat": "8001", "reason": "meal"},
         {"name": "finish_after_call", "seat": "8001"},
         {"name": "hang_up", "seat": "8001"},
-        {"name": "transfer", "seat": "8001", "kind": "number", "target": "13900000000"},
+        {"name": "more_time", "seat": "8001"},
+        {"name": "cancel_consult", "seat": "8001"},
+        {"name": "complete_transfer", "seat": "8001"},
+        {"name": "three_way", "seat": "8001"},
+        {"name": "drop_party", "seat": "8001"},
+        {"name": "leave", "seat": "8001"},
+        {"name": "end_all", "seat": "8001"},
     ]
 
 
@@ -84,6 +96,11 @@ def test_a_seat_that_the_pbx_forgot_is_signed_in_again(agent: Browser, cti: Cti)
         ("not-ready", {}, "reason"),
         ("transfer", {"kind": "queue", "target": "a b\r\nAction: x"}, "target"),
         ("transfer", {"kind": "moon", "target": "1"}, "kind"),
+        ("consult", {"kind": "queue", "target": "consultation"}, "kind"),
+        ("consult", {"kind": "group", "target": "专家组\n"}, "target"),
+        ("dial", {}, "number"),
+        ("dial", {"number": "13800000000", "redial": True}, "number"),
+        ("dial", {"call": "a|b"}, "call"),
     ],
 )
 def test_a_command_that_makes_no_sense_is_refused_field_by_field(
@@ -114,6 +131,14 @@ def test_a_page_gets_a_snapshot_then_numbered_changes(agent: Browser, cti: Cti, 
         "ringing_at": 5_000,
         "answered_at": 9_000,
         "event_at": 5_000,
+        "direction": None,
+        "kind": None,
+        "recording": None,
+        "paused_since": None,
+        "about": None,
+        "callback_of": None,
+        "party": None,
+        "role": "agent",
     }
 
 
