@@ -4,7 +4,8 @@ The byte offset is committed in the same transaction as the rows made of the byt
 moment, it goes on at the offset; database away, the journal waits on disk; rotated, the renamed file is read
 to its end before the next one is begun.
 
-    queue_log ──whole lines──► parse ──► journal_events + calls + journal_positions ──► one commit
+    queue_log ──whole lines──► parse ──► journal_events, calls, call_parts, journal_positions ──► one commit
+                                         and what `note_ended` writes for each call that ended
 """
 
 from __future__ import annotations
@@ -15,19 +16,44 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import structlog
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cti import ledger
 from cti.journal import Entry, parse
+from cti.parts import Parts
 from db import models
 from db.numbers import normal
 
 log = structlog.get_logger()
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+LONGEST_SIGN_IN = timedelta(hours=24)
+"""Who sits at a seat has signed in within this time."""
+
+
+class NoteEnded(Protocol):
+    """What else is written when a call has got its outcome: once a call, in the copier's transaction.
+
+    The call's row and parts are flushed. `caller` and `callback_number` are in normal form.
+    """
+
+    def __call__(
+        self,
+        session: Session,
+        *,
+        uid: str,
+        caller: str,
+        outcome: str,
+        queue: str | None,
+        ended_at: datetime,
+        direction: str,
+        callback_number: str | None,
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -134,10 +160,12 @@ class Copier:
         *,
         area_code: str,
         short_abandon_s: float = 5.0,
+        note_ended: NoteEnded | None = None,
     ) -> None:
         self.path, self.pbx, self.area_code = path, pbx, area_code
         self._sessions = sessions
         self._short_abandon_s = short_abandon_s
+        self._note_ended = note_ended
         self._open: dict[str, ledger.CallFacts] = {}
         """Facts of calls that have not ended; refolded from the journal table when not here."""
         self._ended_at: tuple[int, int] | None = None
@@ -215,6 +243,7 @@ class Copier:
             before = entry.at
             entries.append((line, entry))
         self._load(session, {e.call for _, e in entries if e.call}, touched)
+        written = {uid: facts.parts for uid, facts in touched.items()}
         # As plain rows: as objects they would cost more than all the rest of the copying.
         session.execute(
             insert(models.JournalEvent),
@@ -236,11 +265,11 @@ class Copier:
         )
         for _, entry in entries:
             if entry.event == "QUEUESTART":
-                self._close_open_calls(session, entry.at, touched)
+                self._close_open_calls(session, entry.at, touched, written)
             elif entry.call and entry.understood:
                 facts = touched.get(entry.call) or ledger.begin(entry)
                 touched[entry.call] = ledger.apply(facts, entry, self._short_abandon_s)
-        self._save(session, touched)
+        self._save(session, touched, written)
 
     def _load(self, session: Session, uids: set[str], touched: dict[str, ledger.CallFacts]) -> None:
         """Facts of calls met before: from memory, else folded again from their journal rows."""
@@ -270,7 +299,13 @@ class Copier:
             facts[uid] = ledger.apply(facts.get(uid) or ledger.begin(entry), entry, self._short_abandon_s)
         return facts
 
-    def _close_open_calls(self, session: Session, at: datetime, touched: dict[str, ledger.CallFacts]) -> None:
+    def _close_open_calls(
+        self,
+        session: Session,
+        at: datetime,
+        touched: dict[str, ledger.CallFacts],
+        written: dict[str, Parts],
+    ) -> None:
         """Asterisk was started anew: what was open then ended with it."""
         session.flush()
         rows = session.scalars(
@@ -281,16 +316,19 @@ class Copier:
             )
         ).all()
         for uid, facts in self._folded(session, [u for u in rows if u not in touched]).items():
-            touched[uid] = facts
+            touched[uid], written[uid] = facts, facts.parts
         for uid, facts in touched.items():
             if facts.outcome is None and facts.arrived_at <= at:
                 touched[uid] = ledger.close_at_restart(facts, at)
 
-    def _save(self, session: Session, touched: dict[str, ledger.CallFacts]) -> None:
+    def _save(
+        self, session: Session, touched: dict[str, ledger.CallFacts], written: dict[str, Parts]
+    ) -> None:
         rows = {
             row.uid: row
             for row in session.scalars(select(models.Call).where(models.Call.uid.in_(list(touched))))
         }
+        ended: list[models.Call] = []
         for uid, facts in touched.items():
             row = rows.get(uid)
             if row is None:
@@ -298,7 +336,55 @@ class Copier:
                 session.add(row)
             elif row.outcome is not None:
                 continue
-            self._fill(row, facts)
+            named = ledger.named(facts, lambda seat, at: self._who_sat(session, seat, at))
+            self._fill(row, named)
+            if facts.parts != written.get(uid, ()):
+                _write_parts(session, uid, named.parts)
+            if facts.outcome is not None:
+                ended.append(row)
+        session.flush()
+        for row in sorted(ended, key=lambda one: one.ended_at or one.arrived_at):
+            self._tell_ended(session, row)
+
+    def _who_sat(self, session: Session, seat: str, at: datetime) -> str | None:
+        """Login of the agent who was signed in at a seat, by the journal itself."""
+        lines = session.execute(
+            select(models.JournalEvent.agent, models.JournalEvent.data)
+            .where(
+                models.JournalEvent.pbx == self.pbx,
+                models.JournalEvent.event == "SIGNIN",
+                models.JournalEvent.at.between(at - LONGEST_SIGN_IN, at),
+            )
+            .order_by(models.JournalEvent.id.desc())
+        )
+        return next((agent for agent, data in lines if len(data) > 1 and data[1] == seat), None)
+
+    def _tell_ended(self, session: Session, row: models.Call) -> None:
+        """One call to `note_ended`, tried twice: another process may write the same caller's row just now.
+
+        What it raises then is logged and the ledger goes on; a database that is away ends the transaction.
+        """
+        if self._note_ended is None or row.outcome is None or row.ended_at is None:
+            return
+        for attempt in (1, 2):
+            try:
+                with session.begin_nested():
+                    self._note_ended(
+                        session,
+                        uid=row.uid,
+                        caller=row.caller,
+                        outcome=str(row.outcome),
+                        queue=row.queue,
+                        ended_at=row.ended_at,
+                        direction=row.direction,
+                        callback_number=row.callback_number,
+                    )
+                return
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception as error:
+                if attempt == 2:
+                    log.error("ended_call_not_noted", call=row.uid, error=f"{type(error).__name__}: {error}")
 
     def _fill(self, row: models.Call, facts: ledger.CallFacts) -> None:
         row.direction = facts.direction
@@ -311,5 +397,32 @@ class Copier:
         row.wait_ms, row.talk_ms, row.transfers = facts.wait_ms, facts.talk_ms, facts.transfers
         row.ended_at, row.ended_by, row.cause = facts.ended_at, facts.ended_by, facts.cause
         row.reason, row.outcome = facts.reason, facts.outcome
+        row.hold_ms, row.about, row.callback_of = facts.hold_ms, facts.about, facts.callback_of
+        row.rating, row.rating_reason, row.rated_agent = (
+            facts.rating,
+            facts.rating_reason,
+            facts.rated_agent,
+        )
         asked = facts.callback_number
         row.callback_number = normal(asked, self.area_code) if asked is not None else None
+
+
+def _write_parts(session: Session, uid: str, found: Parts) -> None:
+    """The rows of one call's parts, anew: what the journal says now, whatever was there."""
+    session.execute(delete(models.CallPart).where(models.CallPart.call_uid == uid))
+    rows = [
+        {
+            "call_uid": uid,
+            "position": position,
+            "kind": part.kind.value,
+            "agent": part.agent,
+            "who": part.who,
+            "label": part.label,
+            "began_at": part.began_at,
+            "answered_at": part.answered_at,
+            "ended_at": part.ended_at,
+        }
+        for position, part in enumerate(found)
+    ]
+    if rows:
+        session.execute(insert(models.CallPart), rows)

@@ -303,7 +303,7 @@ class Call(Base):
     caller_raw: Mapped[str] = mapped_column(String(256), default="")
     """As the carrier sent it."""
     caller: Mapped[str] = mapped_column(String(32), default="")
-    """In normal form; empty when withheld or not a number."""
+    """The citizen's number in normal form (outbound: the one dialled); empty: withheld, or not a number."""
     caller_name: Mapped[str] = mapped_column(String(256), default="")
     called: Mapped[str] = mapped_column(String(64), default="")
     arrived_at: Mapped[datetime] = mapped_column(index=True)
@@ -360,7 +360,7 @@ class CallPart(Base):
     position: Mapped[int]
     """0, 1, ... within the call; the row is rewritten while the call goes on."""
     kind: Mapped[str] = mapped_column(String(24))
-    """agent | hold | consult | party | outside | recording_paused | survey"""
+    """agent | hold | consult | party | outside | returned | recording_paused | survey"""
     agent: Mapped[str | None] = mapped_column(String(64))
     """Login of the agent concerned."""
     who: Mapped[str] = mapped_column(String(64), default="")
@@ -368,6 +368,8 @@ class CallPart(Base):
     label: Mapped[str] = mapped_column(String(128), default="")
     """The other's name as the agent chose it."""
     began_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    """consult: when the other answered; empty: nobody did."""
     ended_at: Mapped[datetime | None]
     __table_args__ = (UniqueConstraint("call_uid", "position"),)
 
