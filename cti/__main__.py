@@ -29,6 +29,7 @@ from cti.link.client import DesktopLink
 from cti.steps import Steps
 from db.engine import open_engine, sessions
 from hotline.settings import Settings, load
+from ivr import missed
 
 log = structlog.get_logger()
 
@@ -77,6 +78,7 @@ class Cti:
             sessions(engine),
             area_code=settings.area_code,
             short_abandon_s=settings.short_abandon_seconds,
+            note_ended=missed.note_ended,
         )
         self.links = [
             DesktopLink(url, settings.pbx_name, settings.link_token, self.snapshot, self.commands.run)

@@ -53,6 +53,10 @@ class NoteEnded(Protocol):
         ended_at: datetime,
         direction: str,
         callback_number: str | None,
+        about: str | None,
+        callback_of: str | None,
+        answered_at: datetime | None,
+        agent: str | None,
     ) -> None: ...
 
 
@@ -378,6 +382,10 @@ class Copier:
                         ended_at=row.ended_at,
                         direction=row.direction,
                         callback_number=row.callback_number,
+                        about=row.about,
+                        callback_of=row.callback_of,
+                        answered_at=row.answered_at,
+                        agent=row.agent,
                     )
                 return
             except (OperationalError, InterfaceError):
