@@ -10,6 +10,7 @@ import type {
   NearbyTicket,
   Page,
   Peaks,
+  PhoneAccount,
   Pop,
   RecordingRow,
   Script,
@@ -170,6 +171,8 @@ export const api = {
   notReady: (reason: string) => request('POST', '/seat/not-ready', { reason }),
   finishAfterCall: () => request('POST', '/seat/finish-after-call', {}),
   hangUp: () => request('POST', '/seat/hang-up', {}),
+  phone: (page: string, takeOver: boolean) =>
+    request<PhoneAccount>('POST', '/seat/phone', { page, take_over: takeOver }),
   transfer: (kind: TransferKind, target: string) => request('POST', '/seat/transfer', { kind, target }),
 
   pop: (uid: string) => request<Pop>('GET', `/calls/${uidPath(uid)}/pop`),

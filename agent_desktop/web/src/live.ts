@@ -1,6 +1,7 @@
 /** Joins the socket to the stores: what each push means for the page. */
 import { nextTick, watch } from 'vue'
 
+import { PAGE } from './page'
 import { closePushes, openPushes } from './push'
 import { ringReceived } from './stopwatch'
 import { useClock } from './stores/clock'
@@ -11,6 +12,7 @@ import { usePlayer } from './stores/player'
 import { usePop } from './stores/pop'
 import { useSeat } from './stores/seat'
 import { useSession } from './stores/session'
+import { useSoftphone } from './stores/softphone'
 
 /** Events that lists may want to hear: "something new is there". */
 export const news = new EventTarget()
@@ -76,13 +78,16 @@ export function goLive(): void {
       news.dispatchEvent(new Event('tickets'))
     },
     recordingKept: () => news.dispatchEvent(new Event('recordings')),
+    phoneTaken: (page) => useSoftphone().phoneTaken(page),
   })
   if (!session.isAgent) return
   followCall()
+  if (session.telephone === 'browser') useSoftphone().start(PAGE)
   void seat.refresh().then(() => nextTick(useDesk().restore))
 }
 
 export function endLive(): void {
+  useSoftphone().stop()
   closePushes()
   for (const stop of following) stop()
   following = []

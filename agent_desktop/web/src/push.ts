@@ -1,6 +1,7 @@
 /** The one place that knows Socket.IO: it turns pushes into calls on a listener and keeps trying to connect. */
 import { io, type Socket } from 'socket.io-client'
 
+import { PAGE } from './page'
 import type { LinkPush, SeatPush, SnapshotPush } from './types'
 
 export interface PushListener {
@@ -13,6 +14,8 @@ export interface PushListener {
   link(push: LinkPush): void
   ticketSaved(number: string): void
   recordingKept(callUid: string, recordingId: number): void
+  /** That page has the agent's telephone now. */
+  phoneTaken(page: string): void
 }
 
 const PRESENCE_MS = 10_000
@@ -24,7 +27,12 @@ let retry: ReturnType<typeof setTimeout> | undefined
 
 export function openPushes(listener: PushListener): void {
   closePushes()
-  const line = io({ transports: ['websocket', 'polling'], reconnectionDelayMax: 3_000, timeout: 5_000 })
+  const line = io({
+    auth: { page: PAGE },
+    transports: ['websocket', 'polling'],
+    reconnectionDelayMax: 3_000,
+    timeout: 5_000,
+  })
   socket = line
 
   const again = () => {
@@ -48,6 +56,7 @@ export function openPushes(listener: PushListener): void {
   line.on('recording_kept', (push: { call_uid: string; recording_id: number }) =>
     listener.recordingKept(push.call_uid, push.recording_id),
   )
+  line.on('phone_taken', (push: { page: string }) => listener.phoneTaken(push.page))
   presence = setInterval(() => line.connected && line.emit('ping_screen', {}, () => undefined), PRESENCE_MS)
 }
 

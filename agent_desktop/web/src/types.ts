@@ -17,10 +17,21 @@ export interface LinkState {
   desktop_blind?: boolean
 }
 
+/** What a page needs to be a telephone: made for one log-in. */
+export interface PhoneAccount {
+  uri: string
+  user: string
+  password: string
+  ws: string
+  ice: RTCIceServer[]
+}
+
 export interface Session {
   csrf: string
   user: User | null
   seat: string | null
+  /** Which of the seat's telephones was chosen at log-in. */
+  telephone?: 'browser' | 'desk' | null
   city: string
   server_time: number
   wrapup_seconds: number

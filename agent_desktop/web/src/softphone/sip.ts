@@ -50,9 +50,9 @@ const PURPOSES: readonly string[] = ['ring', 'dial', 'back', 'consult', 'transfe
 export const MEDIA_LIMIT_MS = 10_000
 /** Candidates of the own machine are there at once; waiting for every STUN server would delay the answer. */
 const GATHER_MS = 250
-/** The PBX asks every registered page every 10 s whether it is there. So long without a word is a dead socket. */
-const SILENT_MS = 25_000
-const LOOK_MS = 4_000
+/** The PBX asks every registered page every few seconds whether it is there. So long without a word: ask back. */
+const SILENT_MS = 12_000
+const LOOK_MS = 3_000
 
 export class SipCall {
   readonly id: string

@@ -9,6 +9,7 @@ import { useClock } from './clock'
 export const useSession = defineStore('session', () => {
   const user = ref<User | null>(null)
   const seat = ref<string | null>(null)
+  const telephone = ref<'browser' | 'desk' | null>(null)
   const city = ref('')
   const wrapupSeconds = ref(20)
   const links = ref<Record<string, LinkState>>({})
@@ -25,6 +26,7 @@ export const useSession = defineStore('session', () => {
     keepCsrf(session.csrf)
     user.value = session.user
     seat.value = session.seat
+    telephone.value = session.telephone ?? null
     city.value = session.city
     wrapupSeconds.value = session.wrapup_seconds
     links.value = session.links ?? {}
@@ -44,6 +46,7 @@ export const useSession = defineStore('session', () => {
   function forget(): void {
     user.value = null
     seat.value = null
+    telephone.value = null
   }
   function takeLinks(all: Record<string, LinkState>): void {
     links.value = all
@@ -54,6 +57,7 @@ export const useSession = defineStore('session', () => {
   return {
     user,
     seat,
+    telephone,
     city,
     wrapupSeconds,
     links,
