@@ -16,8 +16,8 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from db.models import Category, Citizen, CitizenPhone, Region, Ticket, TicketEvent, Unit
 from db.models import now as db_now
+from tickets import attachments, citizens, life
 from tickets import form as forms
-from tickets import life
 from tickets.life import Actor, TicketView
 from tickets.problems import Invalid, NotAllowed, Stale
 from tickets.states import State
@@ -39,7 +39,7 @@ def create(
     """A new ticket, accepted, and answered directly or dispatched if the form says so.
 
     `contact_number` is in normal form. The same `form_key` from the same person gives the ticket that is
-    already there. Raises Invalid (with `fields`) or NotAllowed.
+    already there, with what was attached under that key. Raises Invalid (with `fields`) or NotAllowed.
     """
     before = _saved_before(session, actor, form_key)
     if before:
@@ -58,6 +58,7 @@ def create(
     elif wanted.disposition == "dispatch":
         _carry_out(session, ticket, actor, "dispatch", {"unit_id": wanted.unit_id}, now)
     _flush(session)
+    attachments.bind(session, actor.id, form_key, ticket.id)
     return ticket
 
 
@@ -72,7 +73,7 @@ def new_draft(
     form_key: str | None = None,
 ) -> Ticket:
     """A ticket in state draft with the first line of its timeline; ids in `wanted` are already checked."""
-    citizen = _citizen(session, wanted.citizen, contact_number, now)
+    citizen = _citizen(session, actor, wanted.citizen, contact_number, now)
     ticket = Ticket(
         number=number,
         state=State.DRAFT.value,
@@ -226,17 +227,30 @@ def _check_ids(session: Session, wanted: forms.TicketForm) -> None:
 
 
 def _citizen(
-    session: Session, wanted: forms.CitizenForm | None, contact_number: str, now: datetime
+    session: Session, actor: Actor, wanted: forms.CitizenForm | None, contact_number: str, now: datetime
 ) -> Citizen | None:
-    """The citizen of the form: a known one with what the form adds, or a new one; with this number."""
+    """The citizen of the form: a known one with what the form adds, or a new one; with this number.
+
+    A record that was merged while the form was open stands for the one that is kept.
+    """
     if wanted is None:
         return None
-    citizen = session.get(Citizen, wanted.id) if wanted.id else Citizen(created_at=now)
-    assert citizen is not None
-    for name in ("name", "gender", "address", "language", "note"):
-        if getattr(wanted, name):
-            setattr(citizen, name, getattr(wanted, name))
-    session.add(citizen)
+    facts = {
+        name: getattr(wanted, name)
+        for name in ("name", "gender", "address", "language", "note")
+        if getattr(wanted, name)
+    }
+    if wanted.id:
+        citizen = citizens.hold_current(session, wanted.id)
+        assert citizen is not None
+        if citizen.id != wanted.id:
+            # What the page shows of the merged record corrects nothing in the kept one.
+            merged = session.get_one(Citizen, wanted.id)
+            facts = {name: value for name, value in facts.items() if getattr(merged, name) != value}
+        citizens.correct(session, actor, citizen, facts, now)
+    else:
+        citizen = Citizen(created_at=now, **facts)
+        session.add(citizen)
     session.flush()
     known = select(CitizenPhone.id).where(
         CitizenPhone.citizen_id == citizen.id, CitizenPhone.number == contact_number

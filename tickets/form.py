@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +100,42 @@ def read(body: Mapping[str, Any]) -> TicketForm:
         citizen=citizen,
         **texts,
     )
+
+
+ELEMENTS = ("who", "when", "where", "what", "asked_for")
+"""The five elements of a good ticket: who, when, where, what happened, what is asked for."""
+_ENOUGH = {"who": 1, "when": 2, "where": 3, "what": 8, "asked_for": 4}
+"""Shorter than this says too little: "噪音" is a word, not what happened. The page has the same figures."""
+_SIGNS = {
+    "when": re.compile(
+        r"[0-9一二三四五六七八九十两半今昨前近当每刚早晚夜午凌晨周月年日天时点节现起]|长期|一直|刚才"
+    ),
+    "where": re.compile(
+        r"[0-9路街道巷弄村镇乡区苑园号幢栋楼室口站桥校院场厂店门市府库河湖江旁侧处]"
+        r"|大厦|公寓|家中|网上|线上|不详"
+    ),
+}
+"""Without one of these signs nobody could find the moment or the place."""
+_OPTIONAL = {"consultation": frozenset({"when", "where"}), "suggestion": frozenset({"when"})}
+"""A question about rules happens nowhere, and a suggestion at no time."""
+
+
+def elements(body: Mapping[str, Any]) -> dict[str, bool]:
+    """Which of the five elements the form has, as far as it is typed; never raises.
+
+    An element that the request type does not need counts as there while it is empty.
+    """
+    kind = body.get("request_type")
+    optional = _OPTIONAL.get(kind, frozenset[str]()) if isinstance(kind, str) else frozenset[str]()
+    return {name: _is_good(name, body.get(name), name in optional) for name in ELEMENTS}
+
+
+def _is_good(name: str, value: Any, optional: bool) -> bool:
+    text = value.strip() if isinstance(value, str) else ""
+    if not text:
+        return optional
+    sign = _SIGNS.get(name)
+    return len(text) >= _ENOUGH[name] and (sign is None or sign.search(text) is not None)
 
 
 def _text(body: Mapping[str, Any], name: str, longest: int, label: str, wrong: dict[str, str]) -> str:

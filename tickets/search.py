@@ -66,7 +66,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Who may be calling. `numbers` are in normal form: mask them before they leave the server."""
+    """Who may be calling. Numbers are in normal form: mask them before they leave the server."""
 
     id: int
     name: str
@@ -74,7 +74,8 @@ class Candidate:
     address: str | None
     note: str | None
     language: str | None
-    numbers: list[str]
+    numbers: list[tuple[int, str]]
+    """(id of the number, number)."""
     open_tickets: int
     ticket_count: int
 
@@ -141,7 +142,44 @@ def candidates(session: Session, number: str, limit: int = 10) -> list[Candidate
     """All citizens with this number, the one with most tickets first. At most three SQL statements."""
     if not number:
         return []
-    people = session.execute(_holders(), {"number": number, "most": limit}).all()
+    return _candidates(session, session.execute(_holders(), {"number": number, "most": limit}).all())
+
+
+def citizens(
+    session: Session, *, q: str, number: str, page: int = 1, page_size: int = PAGE_SIZE
+) -> tuple[list[Candidate], int, int]:
+    """(records, total, page) for a search: `q` is part of a name or the last four digits of a number.
+
+    `number` is q in normal form, or ''. Merged records are left out: whoever they were is found in the kept
+    one. Three SQL statements.
+    """
+    where: list[ColumnElement[bool]] = [Citizen.merged_into.is_(None)]
+    words = q[:LONGEST_QUERY].replace("\x00", "").strip()
+    if words:
+        choices = [Citizen.name.icontains(words, autoescape=True)]
+        if number:
+            choices.append(Citizen.id.in_(_with_phone(CitizenPhone.number == number)))
+        if len(words) == 4 and words.isascii() and words.isdigit():
+            choices.append(Citizen.id.in_(_with_phone(CitizenPhone.number.endswith(words))))
+        where.append(or_(*choices))
+    total = session.scalar(select(func.count()).select_from(Citizen).where(*where)) or 0
+    page = min(max(page, 1), max(1, -(-total // page_size)))
+    newest = select(Citizen.id).where(*where).order_by(Citizen.id.desc())
+    shown = session.scalars(newest.limit(page_size).offset((page - 1) * page_size)).all()
+    return _candidates(session, session.execute(_of_ids(), {"ids": shown}).all()), total, page
+
+
+def citizen(session: Session, citizen_id: int) -> Candidate | None:
+    """One record with its counts, a merged one too."""
+    found = _candidates(session, session.execute(_of_ids(), {"ids": [citizen_id]}).all())
+    return found[0] if found else None
+
+
+def _with_phone(condition: ColumnElement[bool]) -> Select[Any]:
+    return select(CitizenPhone.citizen_id).where(condition)
+
+
+def _candidates(session: Session, people: Sequence[Any]) -> list[Candidate]:
     numbers = _numbers(session, [citizen.id for citizen, _, _ in people])
     return [
         Candidate(
@@ -161,14 +199,26 @@ def candidates(session: Session, number: str, limit: int = 10) -> list[Candidate
 
 @cache
 def _holders() -> Select[*tuple[Any, ...]]:
-    holders = select(CitizenPhone.citizen_id).where(CitizenPhone.number == bindparam("number"))
+    holders = _with_phone(CitizenPhone.number == bindparam("number"))
+    people = _counted(Ticket.citizen_id.in_(holders))
+    return people.where(Citizen.id.in_(holders), Citizen.merged_into.is_(None)).limit(bindparam("most"))
+
+
+@cache
+def _of_ids() -> Select[*tuple[Any, ...]]:
+    ids: Any = bindparam("ids", expanding=True)
+    return _counted(Ticket.citizen_id.in_(ids)).where(Citizen.id.in_(ids))
+
+
+def _counted(tickets: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Citizens with how many tickets and open ones they have, the one with most first."""
     counted = (
         select(
             Ticket.citizen_id,
             func.count().label("all"),
             func.sum(case((_state_is_one_of(OPEN), 1), else_=0)).label("open"),
         )
-        .where(Ticket.citizen_id.in_(holders))
+        .where(tickets)
         .group_by(Ticket.citizen_id)
         .subquery()
     )
@@ -176,23 +226,32 @@ def _holders() -> Select[*tuple[Any, ...]]:
     return (
         select(Citizen, all_, open_)
         .outerjoin(counted, counted.c.citizen_id == Citizen.id)
-        .where(Citizen.id.in_(holders))
         .order_by(all_.desc(), Citizen.id)
-        .limit(bindparam("most"))
     )
 
 
-def _numbers(session: Session, citizens: list[int]) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
-    for citizen, number in session.execute(_phones(), {"citizens": citizens}) if citizens else ():
-        found.setdefault(citizen, []).append(number)
+def _numbers(session: Session, citizens: list[int]) -> dict[int, list[tuple[int, str]]]:
+    found: dict[int, list[tuple[int, str]]] = {}
+    for citizen, key, number in session.execute(_phones(), {"citizens": citizens}) if citizens else ():
+        found.setdefault(citizen, []).append((key, number))
     return found
 
 
 @cache
 def _phones() -> Select[*tuple[Any, ...]]:
     theirs = CitizenPhone.citizen_id.in_(bindparam("citizens", expanding=True))
-    return select(CitizenPhone.citizen_id, CitizenPhone.number).where(theirs).order_by(CitizenPhone.id)
+    columns = CitizenPhone.citizen_id, CitizenPhone.id, CitizenPhone.number
+    return select(*columns).where(theirs).order_by(CitizenPhone.id)
+
+
+def rows_statement() -> Select[*tuple[Any, ...]]:
+    """Select of tickets with what their rows show; conditions and order are the caller's. For `rows`."""
+    return _rows()
+
+
+def rows(found: Iterable[Any]) -> list[TicketRow]:
+    """The lists' lines of what a `rows_statement` has found; the ticket itself is its first column."""
+    return [_row(one) for one in found]
 
 
 def _state_is_one_of(states: Iterable[str]) -> ColumnElement[bool]:
