@@ -10,10 +10,11 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from cti.copier import Copier, Lag, lag
+from cti.copier import Copier, Lag, NoteEnded, lag
 from db import models
 from db.engine import open_engine, sessions
 from tests.unit.test_cti_ledger import ANSWERED, IN_MENU, OVERFLOWED
+from tests.unit.test_cti_parts import CALLED_BACK, HANDED_OVER_TO_A_SEAT, LONG_CALL, TALKING
 
 START = "1795288300|NONE|NONE|NONE|QUEUESTART|\n"
 
@@ -30,8 +31,8 @@ def journal(tmp_path: Path) -> Path:
     return tmp_path / "queue_log"
 
 
-def copier(journal: Path, engine: Engine) -> Copier:
-    return Copier(journal, "pbx1", sessions(engine), area_code="0571")
+def copier(journal: Path, engine: Engine, note_ended: NoteEnded | None = None) -> Copier:
+    return Copier(journal, "pbx1", sessions(engine), area_code="0571", note_ended=note_ended)
 
 
 def copy_all(one: Copier) -> int:
@@ -44,6 +45,17 @@ def copy_all(one: Copier) -> int:
 def calls(engine: Engine) -> dict[str, models.Call]:
     with sessions(engine)() as session:
         return {call.uid: call for call in session.scalars(select(models.Call))}
+
+
+def parts(engine: Engine) -> list[tuple[str, int, str, str | None, str, str, bool]]:
+    with sessions(engine)() as session:
+        rows = session.scalars(
+            select(models.CallPart).order_by(models.CallPart.call_uid, models.CallPart.position)
+        )
+        return [
+            (row.call_uid, row.position, row.kind, row.agent, row.who, row.label, row.ended_at is not None)
+            for row in rows
+        ]
 
 
 def lines_kept(engine: Engine) -> int:
@@ -165,3 +177,123 @@ def test_two_copiers_at_once_count_nothing_twice(journal: Path, engine: Engine) 
     second.copy_once()
     with factory() as session:
         assert session.scalar(select(func.count()).select_from(models.JournalEvent)) == 14
+
+
+def test_parts_of_a_call_are_the_same_however_the_journal_came(journal: Path, engine: Engine) -> None:
+    text = (START + LONG_CALL + CALLED_BACK).encode()
+    cuts = sorted(random.Random(3).sample(range(1, len(text)), 25))
+    seen = []
+    for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+        with journal.open("ab") as file:
+            file.write(text[begin:end])
+        copy_all(copier(journal, engine))
+        seen.append(parts(engine))
+    long, back = "pbx1-1795289075.0", "pbx1-1795289075.0b"
+    duty = ("057188000009", "市住建局值班")
+    assert seen[-1] == [
+        (long, 0, "agent", "agent01", "", "", True),
+        (long, 1, "hold", "agent01", "", "", True),
+        (long, 2, "recording_paused", "agent01", "", "", True),
+        (long, 3, "consult", "agent01", *duty, True),
+        (long, 4, "party", "agent01", *duty, True),
+        (long, 5, "survey", "agent01", "", "", True),
+        (back, 0, "agent", "agent02", "", "", True),
+    ]
+    assert any(row[-1] is False for rows in seen for row in rows), "a part that goes on is written too"
+    row = calls(engine)[long]
+    assert (row.talk_ms, row.hold_ms, row.rating, row.rating_reason) == (230_000, 50_000, 3, 2)
+    row = calls(engine)[back]
+    assert (row.direction, row.caller, row.callback_of) == ("outbound", "8613812345678", long)
+    assert (row.outcome, row.answered_at and row.answered_at.timestamp()) == ("answered", 1795289531.0)
+
+
+def test_a_colleague_is_looked_up_where_the_journal_names_the_seat(journal: Path, engine: Engine) -> None:
+    signed_in = "".join(
+        f"{at}|NONE|NONE|{agent}|SIGNIN|{at}000|{seat}\n"
+        for at, agent, seat in [
+            (1795288400, "agent07", "8002"),
+            (1795288500, "agent02", "8002"),
+            (1795288600, "agent03", "8003"),
+            (1795289900, "agent09", "8002"),
+        ]
+    )
+    journal.write_text(START + signed_in + TALKING + HANDED_OVER_TO_A_SEAT.replace("|agent02|", "|NONE|"))
+    copy_all(copier(journal, engine))
+    assert [row[2:5] for row in parts(engine)] == [
+        ("agent", "agent01", ""),
+        ("consult", "agent01", "agent02"),
+        ("agent", "agent02", ""),
+    ]
+
+
+def test_parts_that_are_open_when_the_pbx_dies_end_with_it(journal: Path, engine: Engine) -> None:
+    journal.write_text(START + "".join(LONG_CALL.splitlines(keepends=True)[:12]))
+    copy_all(copier(journal, engine))
+    assert [row[2] for row in parts(engine) if not row[-1]] == ["agent", "party"]
+    with journal.open("a") as file:
+        file.write("1795289400|NONE|NONE|NONE|QUEUESTART|\n")
+    copy_all(copier(journal, engine))
+    assert all(row[-1] for row in parts(engine))
+    assert calls(engine)["pbx1-1795289075.0"].talk_ms == 309_750
+
+
+class Noted:
+    """What `note_ended` was told, and what was in the session then."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.calls: list[tuple[object, ...]] = []
+
+    def __call__(self, session: Session, *, uid: str, outcome: str, ended_at: object, **_: object) -> None:
+        session.add(models.AccessLog(action="noted", object=uid))
+        session.flush()
+        if self.failures:
+            raise self.failures.pop()
+        row = session.scalars(select(models.Call).where(models.Call.uid == uid)).one()
+        assert (str(row.outcome), row.ended_at) == (outcome, ended_at)
+        self.calls.append((uid, outcome))
+
+
+def noted(engine: Engine) -> list[str]:
+    with sessions(engine)() as session:
+        return list(session.scalars(select(models.AccessLog.object).order_by(models.AccessLog.id)))
+
+
+def test_every_ended_call_is_told_once_in_the_order_of_the_ends(journal: Path, engine: Engine) -> None:
+    told = Noted()
+    text = START + ANSWERED + OVERFLOWED + IN_MENU
+    for end in (400, len(text) // 2, len(text)):
+        journal.write_text(text[:end])
+        copy_all(copier(journal, engine, told))
+    with journal.open("a") as file:
+        file.write(ANSWERED + "1795289400|NONE|NONE|NONE|QUEUESTART|\n")
+    copy_all(copier(journal, engine, told))
+    assert sorted(told.calls) == [
+        ("pbx1-1795288423.0", "overflowed"),
+        ("pbx1-1795289032.0", "abandoned_in_menu"),
+        ("pbx1-1795289075.0", "answered"),
+    ]
+    assert sorted(noted(engine)) == sorted(str(uid) for uid, _ in told.calls)
+
+
+def test_a_transaction_done_again_tells_the_call_again_and_keeps_it_once(
+    journal: Path, engine: Engine
+) -> None:
+    told = Noted(OperationalError("insert", {}, Exception("database is away")))
+    journal.write_text(START + ANSWERED)
+    one = copier(journal, engine, told)
+    with pytest.raises(OperationalError):
+        one.copy_once()
+    assert (lines_kept(engine), noted(engine)) == (0, [])
+    copy_all(one)
+    assert noted(engine) == ["pbx1-1795289075.0"]
+
+
+@pytest.mark.parametrize(("failures", "kept"), [(1, ["pbx1-1795289075.0"]), (2, [])])
+def test_rules_that_fail_are_tried_again_and_never_stop_the_ledger(
+    journal: Path, engine: Engine, failures: int, kept: list[str]
+) -> None:
+    journal.write_text(START + ANSWERED)
+    copy_all(copier(journal, engine, Noted(*[ValueError("a mistake of ours")] * failures)))
+    assert noted(engine) == kept
+    assert [str(call.outcome) for call in calls(engine).values()] == ["answered"]
