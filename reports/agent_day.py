@@ -258,8 +258,8 @@ _PRESENCE = (
     "RINGNOANSWER",
 )  # fmt: skip
 _WITH_A_CALL = ("CONNECT", "DIALLED")
-_WITH_THE_CITIZEN = ("agent", "hold", "consult", "party")
-"""Kinds of a call's parts in which its agent works on it: talk, hold, consultation, three-way call."""
+_WITH_THE_CITIZEN = ("agent", "hold", "consult")
+"""Kinds of a call's parts in which its agent works on it; a three-way call is part of the agent's talk."""
 _NOT_COUNTED = ("draft", "not_accepted", "merged")
 """States of a ticket that is no accepted request of its own."""
 
@@ -378,20 +378,17 @@ def _talked(call: Call, parts: Sequence[CallPart], login: str, now: datetime) ->
 
 def _tickets(session: Session, login: str, window: Span) -> tuple[int, int]:
     """The agent's own tickets of the day: answered directly, and accepted (directly or for dispatch)."""
-    counted = dict(
-        session.execute(
-            select(Ticket.disposition, func.count())
-            .join(User, User.id == Ticket.created_by)
-            .where(
-                User.login == login,
-                Ticket.created_at >= window[0],
-                Ticket.created_at <= window[1],
-                Ticket.disposition.in_(("direct", "dispatch")),
-                Ticket.state.not_in(_NOT_COUNTED),
-            )
-            .group_by(Ticket.disposition)
+    rows = session.execute(
+        select(Ticket.disposition, func.count())
+        .join(User, User.id == Ticket.created_by)
+        .where(
+            User.login == login,
+            Ticket.created_at >= window[0],
+            Ticket.created_at <= window[1],
+            Ticket.disposition.in_(("direct", "dispatch")),
+            Ticket.state.not_in(_NOT_COUNTED),
         )
-        .tuples()
-        .all()
+        .group_by(Ticket.disposition)
     )
+    counted = {str(disposition): count for disposition, count in rows}
     return counted.get("direct", 0), sum(counted.values())

@@ -1,0 +1,187 @@
+"""One look at skills and special desks: what Asterisk is told, in which order, and what is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from cti.ami import ActionRefused, Message
+from cti.fitting import Fitting, read
+from cti.skills import Period, Skill
+from db.engine import open_engine, sessions
+from db.models import Queue, QueueMembership, SpecialDeskPeriod, User
+
+TODAY = datetime.now(ZoneInfo("Asia/Shanghai")).date()
+
+
+class Manager:
+    """Asterisk's side of the wire: members by (interface, queue), and all that was asked."""
+
+    def __init__(self) -> None:
+        self.members: dict[tuple[str, str], Message] = {}
+        self.calls: dict[str, int] = {"consultation": 0, "heating": 0}
+        self.done: list[tuple[str, ...]] = []
+        self.refusing = ""
+        self.before_add: Callable[[], None] = lambda: None
+
+    def member(self, interface: str, queue: str, penalty: int = 0, pause: str | None = None) -> None:
+        self.members[interface, queue] = {
+            "Event": "QueueMember",
+            "Queue": queue,
+            "Location": interface,
+            "Name": "agent01",
+            "Penalty": str(penalty),
+            "Paused": "0" if pause is None else "1",
+            "PausedReason": pause or "",
+            "InCall": "0",
+            "Status": "1",
+        }
+
+    async def listing(self, _action: str, Member: str = "") -> list[Message]:
+        queues = [{"Event": "QueueParams", "Queue": q, "Calls": str(n)} for q, n in self.calls.items()]
+        return [*queues, *(m for (place, _), m in self.members.items() if Member in ("", place))]
+
+    async def action(self, action: str, **headers: str) -> Message:
+        self.done.append((action, *headers.values()))
+        if action == self.refusing:
+            raise ActionRefused("Unable to add interface: Already there")
+        key = (headers.get("Interface", ""), headers.get("Queue", ""))
+        if action == "QueueAdd":
+            self.before_add()
+            pause = headers["Reason"] if headers["Paused"] == "true" else None
+            self.member(*key, int(headers["Penalty"]), pause)
+        elif action == "QueuePause":
+            self.member(*key, 0, headers["Reason"] if headers["Paused"] == "true" else None)
+        elif action == "QueueRemove":
+            del self.members[key]
+        return {"Response": "Success"}
+
+    def asked(self, *actions: str) -> list[tuple[str, ...]]:
+        found = [one for one in self.done if one[0] in actions]
+        self.done.clear()
+        return found
+
+
+@pytest.fixture
+def factory(tmp_path: Path, new_database: Callable[[Path], str]) -> sessionmaker[Session]:
+    made = sessions(open_engine(new_database(tmp_path / "hotline.db")))
+    with made.begin() as db:
+        db.add_all([Queue(name="consultation", label="综合咨询"), Queue(name="heating", label="供热专席")])
+        user = User(login="agent01", name="甲", work_number="1", role="agent", password_hash="x")
+        db.add(user)
+        db.flush()
+        db.add(QueueMembership(user_id=user.id, queue="consultation", penalty=0))
+    return made
+
+
+@pytest.fixture
+def manager() -> Manager:
+    made = Manager()
+    made.member("PJSIP/8001w", "consultation")
+    return made
+
+
+def look(manager: Manager, factory: sessionmaker[Session]) -> int:
+    return asyncio.run(Fitting(manager, factory).fit())  # type: ignore[arg-type]
+
+
+def serve_heating(factory: sessionmaker[Session], *periods: tuple[int, int], penalty: int = 1) -> None:
+    """agent01 gets the skill; the desk is open from so many days from today until so many."""
+    with factory.begin() as db:
+        db.merge(QueueMembership(user_id=1, queue="heating", penalty=penalty))
+        for first, last in periods:
+            days = {"opens_on": TODAY + timedelta(first), "closes_on": TODAY + timedelta(last)}
+            db.add(SpecialDeskPeriod(queue="heating", **days))
+
+
+def test_the_roster_is_what_the_database_says(factory: sessionmaker[Session]) -> None:
+    serve_heating(factory, (0, 1))
+    with factory() as db:
+        roster = read(db)
+        assert set(roster.skills) == {Skill("agent01", "consultation"), Skill("agent01", "heating", 1)}
+        assert roster.periods == {"heating": (Period(TODAY, TODAY + timedelta(1)),)}
+        db.get_one(User, 1).active = False
+        assert read(db).skills == ()
+
+
+def test_a_new_skill_joins_at_the_telephone_in_use_and_as_paused_as_elsewhere(
+    manager: Manager, factory: sessionmaker[Session]
+) -> None:
+    manager.member("PJSIP/8001w", "consultation", pause="meal")
+    serve_heating(factory)
+    assert look(manager, factory) == 1
+    assert manager.asked("QueueAdd") == [
+        ("QueueAdd", "heating", "PJSIP/8001w", "PJSIP/8001w", "agent01", "1", "true", "meal")
+    ]
+    assert look(manager, factory) == 0
+
+
+def test_a_pause_that_came_in_between_is_put_right(manager: Manager, factory: sessionmaker[Session]) -> None:
+    serve_heating(factory)
+    manager.before_add = lambda: manager.member("PJSIP/8001w", "consultation", pause="meal")
+    look(manager, factory)
+    assert manager.asked("QueuePause") == [("QueuePause", "heating", "PJSIP/8001w", "true", "meal")]
+
+
+def test_a_new_priority_is_told(manager: Manager, factory: sessionmaker[Session]) -> None:
+    manager.member("PJSIP/8001w", "heating", penalty=3)
+    serve_heating(factory)
+    look(manager, factory)
+    assert manager.asked("QueuePenalty") == [("QueuePenalty", "heating", "PJSIP/8001w", "1")]
+
+
+def test_a_desk_that_is_closed_is_said_so_and_left(manager: Manager, factory: sessionmaker[Session]) -> None:
+    manager.member("PJSIP/8001w", "heating", penalty=1)
+    serve_heating(factory, (-10, -1), (7, 9))
+    manager.calls["heating"] = 1
+    look(manager, factory)
+    assert manager.asked("Setvar", "QueueRemove") == [
+        ("Setvar", "DESK_consultation", "open"),
+        ("Setvar", "DESK_heating", "closed"),
+    ]
+    manager.calls["heating"] = 0
+    look(manager, factory)
+    assert manager.asked("QueueRemove") == [("QueueRemove", "heating", "PJSIP/8001w")]
+
+
+def test_a_step_that_asterisk_refuses_does_not_stop_the_others(
+    manager: Manager, factory: sessionmaker[Session]
+) -> None:
+    serve_heating(factory)
+    manager.refusing = "QueueAdd"
+    assert look(manager, factory) == 0
+
+
+def test_without_the_database_what_was_read_last_holds(
+    manager: Manager, factory: sessionmaker[Session]
+) -> None:
+    def away(*_: Any) -> None:
+        raise OperationalError("SELECT", {}, Exception("away"))
+
+    async def looks() -> None:
+        fitting = Fitting(manager, factory)  # type: ignore[arg-type]
+        event.listen(engine, "before_cursor_execute", away)
+        assert await fitting.fit() == 0
+        assert manager.done == []
+        event.remove(engine, "before_cursor_execute", away)
+        await fitting.fit()
+        manager.done.clear()
+        event.listen(engine, "before_cursor_execute", away)
+        await fitting.fit()
+        event.remove(engine, "before_cursor_execute", away)
+
+    engine = factory.kw["bind"]
+    asyncio.run(looks())
+    assert manager.asked("Setvar", "QueueRemove", "QueueAdd") == [
+        ("Setvar", "DESK_consultation", "open"),
+        ("Setvar", "DESK_heating", "open"),
+    ]
