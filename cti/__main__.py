@@ -14,6 +14,8 @@ import logging
 import secrets
 import signal
 import time
+from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -25,8 +27,12 @@ from cti.ami import Ami, AmiError, Message
 from cti.ari import Ari
 from cti.commands import AfterCall, Commands
 from cti.copier import Copier
+from cti.fitting import Fitting
 from cti.link.client import DesktopLink
+from cti.outbound import Outbound
+from cti.recording import Recording
 from cti.steps import Steps
+from cti.third_party import ThirdParty
 from db.engine import open_engine, sessions
 from hotline.settings import Settings, load
 from ivr import missed
@@ -65,23 +71,28 @@ class Cti:
             on_up=self._resync,
             on_down=self._blind,
         )
-        self.commands = Commands(self.ami, lambda: self.floor)
-        self.after_call = AfterCall(self.commands, settings.wrapup_seconds)
+        self.commands = Commands(self.ami, lambda: self.floor, settings.wrapup_seconds)
+        self.after_call = AfterCall(self.commands)
+        self.third_party = ThirdParty(self.ami, self.commands)
+        self.recording = Recording(self.ami, self.commands, self._event)
+        self.outbound = Outbound(settings.pbx_name, self.commands)
+        self.side_work: set[asyncio.Task[None]] = set()
+        self.fitting = Fitting(self.ami, sessions(engine))
         steps = Steps(sessions(engine), settings.area_code)
         self.ari = Ari(
             "127.0.0.1", settings.pbx_http_port, "cti", settings.ari_password, "hotline", steps.take
         )
-        steps.ari = self.ari
+        steps.ari = self.outbound.ari = self.ari
         self.copier = Copier(
             settings.journal,
             settings.pbx_name,
             sessions(engine),
             area_code=settings.area_code,
             short_abandon_s=settings.short_abandon_seconds,
-            note_ended=missed.note_ended,
+            note_ended=partial(missed.note_ended, short_abandons=settings.call_back_short_abandons),
         )
         self.links = [
-            DesktopLink(url, settings.pbx_name, settings.link_token, self.snapshot, self.commands.run)
+            DesktopLink(url, settings.pbx_name, settings.link_token, self.snapshot, self.carry_out)
             for url in settings.desktop_urls
         ]
 
@@ -103,14 +114,29 @@ class Cti:
             group.create_task(self.ari.run())
             group.create_task(self._copy())
             group.create_task(self._compare())
+            group.create_task(self.fitting.run())
             for link in self.links:
                 group.create_task(link.run())
+
+    async def carry_out(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Carry out a desktop's command. Nobody is logged in or out while skills are fitted."""
+        if command.get("name") not in ("sign_in", "sign_out"):
+            return await self.commands.run(command)
+        async with self.fitting.quiet:
+            answer = await self.commands.run(command)
+        self.fitting.nudge()
+        return answer
 
     # --- events to floor to desktops ---------------------------------------------------------------
 
     def _take(self, message: Message) -> None:
         for event in words.events_of(message):
-            self._change(f.apply(self.floor, event), event.at)
+            self._event(event)
+
+    def _event(self, event: f.Event) -> None:
+        if isinstance(event, f.RingEnded | f.TalkEnded | f.CallEnded):
+            self.outbound.gone(event.uid)
+        self._change(f.apply(self.floor, event), event.at)
 
     def _change(self, changes: f.Changes, event_at: int | None) -> None:
         if not changes:
@@ -119,6 +145,31 @@ class Cti:
         self._push(changes.as_list(), event_at)
         for number, seat in changes.seats.items():
             self.after_call.watch(before.seats.get(number), seat)
+        self.outbound.watch(changes)
+        for uid, call in changes.calls.items():
+            self._watch_call(before.calls.get(uid), call)
+
+    def _watch_call(self, before: f.FloorCall | None, after: f.FloorCall | None) -> None:
+        self.recording.watch(before, after)
+        if before is None or after is None:
+            return
+        if before.state == "three_way":
+            self._aside(self.third_party.join_the_two(before, after))
+        if {before.state, after.state} == {"talking", "holding"} and before.seat == after.seat:
+            word = "HELD" if after.state == "holding" else "RESUMED"
+            at = after.event_at or round(time.time() * 1000)
+            self._aside(self._note(word, after.uid, after.seat or "", at))
+
+    async def _note(self, word: str, uid: str, seat: str, at: int) -> None:
+        try:
+            await self.commands.journal_call(word, uid, seat, at)
+        except AmiError as error:
+            log.warning("not_journalled", line=word, call=uid, error=str(error))
+
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self.side_work.add(task)
+        task.add_done_callback(self.side_work.discard)
 
     def _push(self, changes: list[dict[str, Any]], event_at: int | None) -> None:
         self.seq += 1
@@ -142,6 +193,7 @@ class Cti:
             link.push_snapshot()
         for seat in self.floor.seats.values():
             self.after_call.watch(before.seats.get(seat.seat), seat)
+        self.fitting.nudge()
         log.info("floor_rebuilt", calls=len(self.floor.calls), signed_in=sum(bool(s.agent) for s in
                  self.floor.seats.values()))  # fmt: skip
 

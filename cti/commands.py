@@ -10,20 +10,23 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 
 from cti.ami import ActionRefused, ActionTimeout, Ami, AmiError
-from cti.floor import Floor, FloorCall, Seat
+from cti.ari import AriError
+from cti.floor import Floor, FloorCall, Seat, write_pause
 
 log = structlog.get_logger()
 
-REASONS = frozenset((
-    "break", "meal", "meeting", "training", "follow_up", "other",
-    "signed_in", "no_answer", "after_call", "screen_gone",
-))  # fmt: skip
+REASON = re.compile(r"[a-z_]{1,24}")
+"""Which reasons an agent may choose is the desktop's to know; here only what fits into Asterisk's words."""
 _NUMBER = re.compile(r"[0-9]{3,20}")
+MORE_TIME, MORE_TIMES = 60, 5
+"""After-call work can be put off by this many seconds, this often."""
 _AGENT = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
@@ -38,27 +41,28 @@ class Refused(Exception):
 class Commands:
     """Carries out commands on one PBX, against the floor as it is at that moment."""
 
-    def __init__(self, ami: Ami, floor: Callable[[], Floor]) -> None:
-        self._ami, self._floor = ami, floor
-        self._verbs: dict[str, Callable[..., Awaitable[None]]] = {
+    def __init__(self, ami: Ami, floor: Callable[[], Floor], wrapup_seconds: int = 20) -> None:
+        self._ami, self._floor, self._wrapup_seconds = ami, floor, wrapup_seconds
+        self.verbs: dict[str, Callable[..., Awaitable[dict[str, Any] | None]]] = {
             "sign_in": self.sign_in,
             "sign_out": self.sign_out,
             "ready": self.ready,
             "not_ready": self.not_ready,
             "finish_after_call": self.finish_after_call,
+            "more_time": self.more_time,
             "hang_up": self.hang_up,
             "transfer": self.transfer,
         }
 
     async def run(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Carry out {"name", ...arguments} and return the acknowledgement {"ok": true} or
+        """Carry out {"name", ...arguments} and return the acknowledgement {"ok": true, ...} or
         {"ok": false, "error": code, "detail": text}. Never raises."""
         arguments = {k: v for k, v in message.items() if k != "name"}
-        verb = self._verbs.get(str(message.get("name")))
+        verb = self.verbs.get(str(message.get("name")))
         if verb is None:
             return _no("refused", f"unknown command {message.get('name')!r}")
         try:
-            await verb(**arguments)
+            answer = await verb(**arguments)
         except Refused as refusal:
             return _no(refusal.code, str(refusal))
         except ActionRefused as refusal:
@@ -66,19 +70,22 @@ class Commands:
             return _no("call_gone" if gone else "refused", str(refusal))
         except ActionTimeout as error:
             return _no("timeout", str(error))
-        except AmiError as error:
+        except (AmiError, AriError) as error:
             return _no("pbx_down", str(error))
         except (TypeError, ValueError) as error:
             return _no("refused", f"bad arguments: {error}")
-        return {"ok": True}
+        return {"ok": True, **(answer or {})}
 
-    async def sign_in(self, seat: str, agent: str, queues: list[list[Any]]) -> None:
-        """Make the seat's telephone a member of the agent's queues, not ready with reason signed_in.
+    async def sign_in(self, seat: str, agent: str, queues: list[list[Any]], telephone: str = "desk") -> None:
+        """Make the seat's telephone (desk | browser) a member of the agent's queues, not ready with reason
+        signed_in.
 
-        The same agent at the same seat resumes as things are. An agent who is at another seat is signed out
-        there first, unless in a call.
+        The same agent at the same seat resumes as things are; with the other telephone the seat moves to that
+        one, unless in a call. An agent who is at another seat is signed out there first, unless in a call.
         """
         place = self._seat(seat)
+        if telephone not in ("desk", "browser"):
+            raise Refused("refused", f"unknown telephone {telephone!r}")
         if not _AGENT.fullmatch(agent):
             raise Refused("refused", f"agent {agent!r} is not a login")
         if place.agent and place.agent != agent:
@@ -90,91 +97,157 @@ class Commands:
         unknown = [name for name in wanted if name not in self._floor().queues]
         if unknown or not wanted:
             raise Refused("no_queue", f"agent {agent} has no queue that exists: {unknown}")
+        moves = place.agent == agent and place.telephone != telephone
+        if moves and place.call:
+            raise Refused("in_call", f"seat {seat} has a call on its other telephone")
         for queue in place.queues:
-            if queue not in wanted:
-                await self._ami.action("QueueRemove", Queue=queue, Interface=f"PJSIP/{seat}")
-        pause = place.reason if place.agent == agent else "signed_in"
+            if queue not in wanted or moves:
+                await self._ami.action("QueueRemove", Queue=queue, Interface=interface(place))
+        pause = pause_of(place) if place.agent == agent else "signed_in"
+        there = replace(place, telephone=telephone)
         for queue, penalty in wanted.items():
-            if queue not in place.queues:
-                await self._add(seat, agent, queue, penalty, pause)
+            if queue not in place.queues or moves:
+                await self._add(there, agent, queue, penalty, pause)
         if place.agent != agent:
-            await self._pause(seat, "signed_in")
+            await self._pause(there, "signed_in")
             await self._journal("SIGNIN", agent, seat)
 
     async def sign_out(self, seat: str) -> None:
         """Take the seat's telephone out of every queue. Refused while it has a call."""
-        place = self._signed_in(seat)
+        place = self.signed_in(seat)
         if place.call:
             raise Refused("in_call", f"seat {seat} has a call")
         for queue in place.queues:
-            await self._ami.action("QueueRemove", Queue=queue, Interface=f"PJSIP/{seat}")
+            await self._ami.action("QueueRemove", Queue=queue, Interface=interface(place))
         await self._journal("SIGNOUT", place.agent or "NONE", seat)
 
     async def ready(self, seat: str) -> None:
         """The seat takes calls. Refused when its telephone is not there."""
-        if not self._signed_in(seat).reachable:
+        place = self.signed_in(seat)
+        if not place.reachable:
             raise Refused("unreachable", f"the telephone of seat {seat} is not registered")
-        await self._pause(seat, None)
+        await self._pause(place, None)
 
     async def not_ready(self, seat: str, reason: str) -> None:
-        """The seat takes no further calls; one that it has goes on."""
-        self._signed_in(seat)
-        if reason not in REASONS:
+        """The seat takes no further calls; one that it has goes on, and so does after-call work, which this
+        reason then follows."""
+        place = self.signed_in(seat)
+        if not REASON.fullmatch(reason) or reason == "after_call":
             raise Refused("refused", f"unknown reason {reason!r}")
-        await self._pause(seat, reason)
+        await self._pause(place, reason)
 
     async def finish_after_call(self, seat: str) -> None:
-        """End after-call work now. Nothing happens when it has ended already."""
-        if self._signed_in(seat).reason == "after_call":
-            await self._pause(seat, None)
+        """End after-call work now: ready, or what was chosen to follow. Nothing happens when it has ended."""
+        place = self.signed_in(seat)
+        if place.reason == "after_call":
+            await self._pause(place, place.next)
+
+    async def more_time(self, seat: str) -> None:
+        """Put the end of after-call work off by a minute, five times at the most."""
+        place = self.signed_in(seat)
+        if place.reason != "after_call":
+            raise Refused("not_after_call", f"seat {seat} is not in after-call work")
+        if place.extended >= MORE_TIMES:
+            raise Refused("limit_reached", f"after-call work was put off {place.extended} times already")
+        until = max(place.until or 0, now_ms()) + MORE_TIME * 1000
+        await self._pause(place, write_pause(place.next, until, place.extended + 1))
 
     async def hang_up(self, seat: str) -> None:
-        """End the seat's call, or refuse the one that rings."""
-        call = self._call(seat)
+        """End the seat's call, or refuse the one that rings. With a third party on the line it would not be
+        clear whose call is to end: there are commands for each of them."""
+        call = self.call(seat)
+        if call.seat == seat and call.state in ("consulting", "three_way"):
+            raise Refused("party_there", f"seat {seat} has a party on the line")
+        await self._ami.action("Hangup", Channel=self.channel_of(seat, call), Cause="16")
+
+    async def transfer(
+        self, seat: str, kind: str, target: str, numbers: list[str] | None = None, label: str = ""
+    ) -> None:
+        """Hand the citizen over without asking.
+
+        Kind "queue" (its name), "seat" (its number), "number" (outside, digits), "target" or "group"
+        (outside, `numbers`, which ring together). `label`: its name for people.
+        """
+        call = self.talk(seat)
+        party = self.party(seat, kind, target, numbers, label)
+        context = {"queue": "transfer-queue", "seat": "transfer-seat"}.get(kind, "transfer-number")
+        await self.tell_channel(call.channel, party)
         await self._ami.action(
-            "Hangup", Channel=call.seat_channel, Cause="16" if call.state != "ringing" else "21"
+            "Redirect", Channel=call.channel, Context=context, Exten=party.exten, Priority="1"
         )
 
-    async def transfer(self, seat: str, kind: str, target: str) -> None:
-        """Hand the citizen over without asking: kind "queue" (its name) or "number" (outside, digits)."""
-        call = self._call(seat)
-        if call.state == "ringing":
-            raise Refused("call_gone", "the call is not answered yet")
-        if kind == "queue" and target in self._floor().queues:
-            context = "transfer-queue"
-        elif kind == "number" and _NUMBER.fullmatch(target):
-            context = "transfer-number"
-        else:
-            raise Refused("bad_target", f"cannot transfer to {kind} {target!r}")
-        await self._ami.action("BlindTransfer", Channel=call.seat_channel, Context=context, Exten=target)
+    async def begin_after_call(self, seat: str, following: str | None = None) -> None:
+        """After a talk: no call until the after-call work is finished; then `following`, or ready."""
+        until = now_ms() + self._wrapup_seconds * 1000
+        await self._pause(self._seat(seat), write_pause(following, until))
 
-    async def begin_after_call(self, seat: str) -> None:
-        """After a talk: no call until the after-call work is finished."""
-        await self._pause(seat, "after_call")
+    # --- whom a command concerns ---------------------------------------------------------------------
+
+    def party(
+        self, seat: str, kind: str, target: str, numbers: list[str] | None = None, label: str = ""
+    ) -> Wanted:
+        """Whom to call, checked. Raises Refused bad_target, or target_unreachable for a seat that is busy."""
+        floor = self._floor()
+        if kind == "queue" and target in floor.queues:
+            return Wanted(kind, target, label, "", target)
+        if kind == "seat" and target in floor.seats and target != seat:
+            place = floor.seats[target]
+            if not place.agent or not place.reachable or place.activity != "idle":
+                raise Refused("target_unreachable", f"seat {target} cannot be called now")
+            return Wanted(kind, target, label, interface(place), place.endpoint, place.agent)
+        digits = [target] if kind == "number" else list(numbers or [])
+        outside = kind in ("number", "target", "group") and digits
+        if not outside or not all(_NUMBER.fullmatch(number) for number in digits):
+            raise Refused("bad_target", f"cannot call {kind} {target!r}")
+        dialled = "&".join(f"PJSIP/{number}@trunk" for number in digits)
+        return Wanted(kind, digits[0], label, dialled, digits[0])
+
+    async def tell_channel(self, channel: str, party: Wanted) -> None:
+        """Put what the dialplan needs to know of a party onto a channel."""
+        said = f"{party.kind}|{party.who}|{quote(party.label, safe='')}"
+        for name, value in (("HL_PARTY", said), ("HL_TARGET", party.dial), ("HL_LOGIN", party.agent)):
+            await self._ami.action("Setvar", Channel=channel, Variable=name, Value=value)
 
     # --- Asterisk's words ------------------------------------------------------------------------
 
-    async def _add(self, seat: str, agent: str, queue: str, penalty: int, pause: str | None) -> None:
+    async def _add(self, place: Seat, agent: str, queue: str, penalty: int, pause: str | None) -> None:
         await self._ami.action(
             "QueueAdd",
             Queue=queue,
-            Interface=f"PJSIP/{seat}",
-            StateInterface=f"PJSIP/{seat}",
+            Interface=interface(place),
+            StateInterface=interface(place),
             MemberName=agent,
             Penalty=str(max(0, penalty)),
             Paused="true" if pause else "false",
             Reason=pause or "",
         )
 
-    async def _pause(self, seat: str, reason: str | None) -> None:
+    async def _pause(self, place: Seat, reason: str | None) -> None:
         if reason is None:
-            await self._ami.action("QueuePause", Interface=f"PJSIP/{seat}", Paused="false")
+            await self._ami.action("QueuePause", Interface=interface(place), Paused="false")
         else:
-            await self._ami.action("QueuePause", Interface=f"PJSIP/{seat}", Paused="true", Reason=reason)
+            await self._ami.action("QueuePause", Interface=interface(place), Paused="true", Reason=reason)
 
     async def _journal(self, event: str, agent: str, seat: str) -> None:
-        message = f"{int(time.time() * 1000)}|{seat}"
-        await self._ami.action("QueueLog", Queue="NONE", Event=event, Interface=agent, Message=message)
+        await self._ami.action(
+            "QueueLog", Queue="NONE", Event=event, Interface=agent, Message=f"{now_ms()}|{seat}"
+        )
+
+    async def journal_call(self, event: str, uid: str, seat: str, at: int) -> None:
+        """Write what only the cti learns of a call into the journal: the one way in."""
+        await self._ami.action(
+            "QueueLog",
+            Queue="NONE",
+            Event=event,
+            Uniqueid=uid,
+            Interface=self.agent_at(seat),
+            Message=f"{at}|{seat}",
+        )
+
+    def agent_at(self, seat: str) -> str:
+        """Login of who is signed in there; NONE as the journal writes it for nobody."""
+        place = self._floor().seats.get(seat)
+        return (place.agent if place else None) or "NONE"
 
     def _seat(self, seat: str) -> Seat:
         place = self._floor().seats.get(seat)
@@ -182,17 +255,71 @@ class Commands:
             raise Refused("bad_target", f"there is no seat {seat!r}")
         return place
 
-    def _signed_in(self, seat: str) -> Seat:
+    def signed_in(self, seat: str) -> Seat:
+        """The seat, with somebody at it. Raises Refused."""
         place = self._seat(seat)
         if place.presence == "signed_out":
             raise Refused("not_signed_in", f"nobody is signed in at seat {seat}")
         return place
 
-    def _call(self, seat: str) -> FloorCall:
+    def call(self, seat: str) -> FloorCall:
+        """The call at the seat. Raises Refused call_gone."""
         call = self._floor().calls.get(self._seat(seat).call or "")
-        if call is None or not call.seat_channel:
+        if call is None:
             raise Refused("call_gone", f"seat {seat} has no call")
+        self.channel_of(seat, call)
         return call
+
+    def talk(self, seat: str) -> FloorCall:
+        """The call in which this seat's agent alone talks with the citizen. Raises Refused."""
+        call = self.call(seat)
+        if call.seat != seat or not call.channel or call.state in ("ringing", "dialing", "returning"):
+            raise Refused("call_gone", "the call is not answered yet")
+        if call.state == "holding":
+            raise Refused("on_hold", "the citizen is on hold: resume first")
+        if call.state != "talking":
+            raise Refused("party_there", f"the call is {call.state}")
+        return call
+
+    @staticmethod
+    def channel_of(seat: str, call: FloorCall) -> str:
+        """Asterisk's channel of this seat in the call. Raises Refused call_gone."""
+        party = call.party.channel if call.party and call.party.seat == seat else ""
+        channel = call.seat_channel if call.seat == seat else party
+        if not channel:
+            raise Refused("call_gone", f"seat {seat} has no channel in call {call.uid}")
+        return channel
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Whom to call: `dial` is Asterisk's dial string, `exten` the extension in its transfer context."""
+
+    kind: str
+    who: str
+    label: str
+    dial: str
+    exten: str
+    agent: str = ""
+
+
+def interface(seat: Seat) -> str:
+    """The seat's telephone as a member of queues."""
+    return f"PJSIP/{seat.endpoint}"
+
+
+def pause_of(seat: Seat) -> str | None:
+    """The reason under which Asterisk keeps the seat paused; None when it is ready."""
+    if seat.presence != "not_ready":
+        return None
+    if seat.reason == "after_call":
+        return write_pause(seat.next, seat.until or 0, seat.extended)
+    return seat.reason or "other"
+
+
+def now_ms() -> int:
+    """The present moment in epoch ms."""
+    return round(time.time() * 1000)
 
 
 def _no(code: str, detail: str) -> dict[str, Any]:
@@ -202,28 +329,29 @@ def _no(code: str, detail: str) -> dict[str, Any]:
 class AfterCall:
     """Ends after-call work when its time is up, also when the cti was restarted in the middle of it."""
 
-    def __init__(self, commands: Commands, seconds: int) -> None:
-        self._commands, self._seconds = commands, seconds
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+        self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def watch(self, before: Seat | None, after: Seat) -> None:
         """To be told each change of a seat."""
         talked = before is not None and before.activity in ("talking", "holding") and after.activity == "idle"
-        if talked and after.presence == "ready":
-            self._spawn(self._begin(after.seat))
-        timing = after.seat in self._timers
-        working = after.presence == "not_ready" and after.reason == "after_call"
-        if working and not timing:
-            left = max(0.0, after.since / 1000 + self._seconds - time.time())
+        if talked and after.presence != "signed_out" and after.reason != "after_call":
+            # What was chosen during the call comes after the after-call work.
+            self._spawn(self._begin(after.seat, after.reason))
+        end = after.until if after.presence == "not_ready" and after.reason == "after_call" else None
+        timing = self._timers.get(after.seat)
+        if timing and timing[0] != end:
+            self._timers.pop(after.seat)[1].cancel()
+        if end is not None and after.seat not in self._timers:
+            left = max(0.0, end / 1000 - time.time())
             loop = asyncio.get_running_loop()
-            self._timers[after.seat] = loop.call_later(min(left, self._seconds), self._over, after.seat)
-        elif timing and not working:
-            self._timers.pop(after.seat).cancel()
+            self._timers[after.seat] = end, loop.call_later(left, self._over, after.seat)
 
-    async def _begin(self, seat: str) -> None:
+    async def _begin(self, seat: str, following: str | None) -> None:
         try:
-            await self._commands.begin_after_call(seat)
+            await self._commands.begin_after_call(seat, following)
         except AmiError as error:
             log.warning("after_call_not_begun", seat=seat, error=str(error))
 

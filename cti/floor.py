@@ -5,7 +5,12 @@ floor after it. A fresh snapshot equals the old snapshot plus the events between
 
 Two facts of a seat are kept apart:
     presence  signed_out ─sign in─► not_ready(signed_in) ◄──► ready          what the agent chose
-    activity  idle ─► ringing ─► talking ◄──► holding ─► idle                what the telephone does
+    activity  idle ─► ringing | dialing ─► talking ◄──► holding ─► idle      what the telephone does
+
+A call that has left the menu:
+    queue ─► ringing ─► talking ◄─► holding | consulting | three_way      dialing ─► talking (we call)
+      ▲         ▲          └──► returning (the agent's telephone vanished) ──┐
+      └─────────┴────────────────────────────────────────────────────────────┘
 
 An event that comes twice, late, or for a call already gone changes nothing.
 """
@@ -25,20 +30,59 @@ class Seat:
     agent: str | None = None
     presence: str = "signed_out"
     reason: str | None = None
+    next: str | None = None
+    """In after-call work: the reason that follows it; None: ready follows."""
+    until: int | None = None
+    """When after-call work ends by itself."""
+    extended: int = 0
+    """How often the agent has asked for more time."""
     activity: str = "idle"
-    reachable: bool = False
+    telephone: str = "desk"
+    """desk | browser: the telephone that the agent took at log-in."""
+    phones: tuple[str, ...] = ()
+    """Telephones of this seat that are there."""
     since: int = 0
     call: str | None = None
     queues: tuple[str, ...] = ()
 
+    @property
+    def reachable(self) -> bool:
+        return self.telephone in self.phones
+
+    @property
+    def endpoint(self) -> str:
+        """Asterisk's name of the seat's telephone: 8001, or 8001w for the browser."""
+        return self.seat + ("w" if self.telephone == "browser" else "")
+
     def as_dict(self) -> dict[str, Any]:
         """The seat as it travels to desktops and browsers."""
-        return {**vars(self), "queues": list(self.queues)}
+        shown = {k: v for k, v in vars(self).items() if k not in ("phones", "extended")}
+        return {**shown, "queues": list(self.queues), "reachable": self.reachable}
+
+
+@dataclass(frozen=True)
+class Party:
+    """Somebody whom the agent brings in. The number stays in the cti; people see the label."""
+
+    kind: str
+    """seat | number | target | group"""
+    label: str = ""
+    seat: str | None = None
+    state: str = "ringing"
+    """ringing | talking (with the agent) | joined (with all)"""
+    since: int = 0
+    channel: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k != "channel"}
 
 
 @dataclass(frozen=True)
 class FloorCall:
-    """One call that has left the menu for a person: state queue | ringing | talking | holding."""
+    """One call that has left the menu for a person, or that we make.
+
+    State: queue | ringing | dialing | talking | holding | consulting | three_way | returning.
+    """
 
     uid: str
     caller: str = ""
@@ -54,6 +98,14 @@ class FloorCall:
     seat: str | None = None
     priority: int = 0
     event_at: int = 0
+    kind: str = "inbound"
+    """inbound | dial_out | callback"""
+    about: str | None = None
+    callback_of: str | None = None
+    party: Party | None = None
+    recording: str = "on"
+    """on | paused"""
+    paused_since: int | None = None
     channel: str = ""
     """Asterisk's channel of the citizen; stays in the cti."""
     seat_channel: str = ""
@@ -62,7 +114,12 @@ class FloorCall:
     def as_dict(self) -> dict[str, Any]:
         """The call as it travels to desktops: without Asterisk's channel names."""
         shown = {k: v for k, v in vars(self).items() if k not in ("channel", "seat_channel")}
-        return {**shown, "path": [{"node": node, "key": key} for node, key in self.path]}
+        return {
+            **shown,
+            "direction": "inbound" if self.kind == "inbound" else "outbound",
+            "path": [{"node": node, "key": key} for node, key in self.path],
+            "party": self.party.as_dict() if self.party else None,
+        }
 
 
 # --- events: past tense, with Asterisk's own time in epoch ms ------------------------------------------
@@ -122,8 +179,84 @@ class CallHeld:
 
 @dataclass(frozen=True)
 class CallEnded:
+    """The citizen's channel is gone. `channel` empty: whichever it was."""
+
     at: int
     uid: str
+    channel: str = ""
+
+
+@dataclass(frozen=True)
+class DialStarted:
+    """The agent's telephone has picked up and the citizen is being called."""
+
+    at: int
+    seat: str
+    call: FloorCall
+
+
+@dataclass(frozen=True)
+class CitizenAnswered:
+    """The citizen whom we call has picked up; `channel` is the citizen's."""
+
+    at: int
+    uid: str
+    channel: str
+
+
+@dataclass(frozen=True)
+class ConsultBegan:
+    at: int
+    uid: str
+    seat: str
+    party: Party
+
+
+@dataclass(frozen=True)
+class PartyAnswered:
+    at: int
+    uid: str
+    channel: str
+
+
+@dataclass(frozen=True)
+class PartyLeft:
+    """Only citizen and agent remain."""
+
+    at: int
+    uid: str
+
+
+@dataclass(frozen=True)
+class ThreeWayBegan:
+    at: int
+    uid: str
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """The agent is out; the citizen talks with the party: at `seat`, or outside (None)."""
+
+    at: int
+    uid: str
+    seat: str | None
+    channel: str
+
+
+@dataclass(frozen=True)
+class CallReturning:
+    """The agent's telephone vanished; the citizen waits to be given back to `seat`."""
+
+    at: int
+    seat: str
+    call: FloorCall
+
+
+@dataclass(frozen=True)
+class RecordingPaused:
+    at: int
+    uid: str
+    paused: bool
 
 
 @dataclass(frozen=True)
@@ -136,6 +269,7 @@ class SeatJoined:
     queue: str
     pause: str | None
     """None: ready; else the reason."""
+    telephone: str = "desk"
 
 
 @dataclass(frozen=True)
@@ -157,6 +291,7 @@ class SeatReached:
     at: int
     seat: str
     reachable: bool
+    telephone: str = "desk"
 
 
 Event = (
@@ -168,6 +303,15 @@ Event = (
     | TalkEnded
     | CallHeld
     | CallEnded
+    | DialStarted
+    | CitizenAnswered
+    | ConsultBegan
+    | PartyAnswered
+    | PartyLeft
+    | ThreeWayBegan
+    | HandedOver
+    | CallReturning
+    | RecordingPaused
     | SeatJoined
     | SeatLeft
     | SeatPaused
@@ -255,9 +399,10 @@ def agreed(first: Changes, second: Changes) -> Changes:
 def _shape(thing: Seat | FloorCall | None) -> object:
     """What two views of one thing must agree on: its state, not the millisecond at which it was learnt."""
     if isinstance(thing, Seat):
-        return replace(thing, since=0, queues=tuple(sorted(thing.queues)))
+        return replace(thing, since=0, queues=tuple(sorted(thing.queues)), phones=tuple(sorted(thing.phones)))
     if isinstance(thing, FloorCall):
-        return (thing.uid, thing.state, thing.seat, thing.queue)
+        party = thing.party and (thing.party.kind, thing.party.state, thing.party.seat)
+        return (thing.uid, thing.state, thing.seat, thing.queue, party)
     return None
 
 
@@ -293,7 +438,7 @@ def _left_queue(floor: Floor, event: CallLeftQueue) -> Changes:
 
 def _rang(floor: Floor, event: SeatRang) -> Changes:
     known = floor.calls.get(event.call.uid)
-    if known and known.seat == event.seat and known.state != "queue":
+    if known and known.seat == event.seat and known.state in ("ringing", *_WITH_AGENT):
         return Changes()
     call = replace(
         event.call,
@@ -308,18 +453,23 @@ def _rang(floor: Floor, event: SeatRang) -> Changes:
 
 def _answered(floor: Floor, event: SeatAnswered) -> Changes:
     known = floor.calls.get(event.call.uid)
-    if known and known.seat == event.seat and known.state in ("talking", "holding"):
+    if known and known.seat == event.seat and known.state in _WITH_AGENT:
         return Changes()
+    # A call-back's agent is there before the citizen is.
+    state = "dialing" if event.call.kind == "callback" and not event.call.answered_at else "talking"
     call = replace(
         event.call,
-        state="talking",
+        state=state,
         seat=event.seat,
-        answered_at=event.call.answered_at or event.at,
+        answered_at=(event.call.answered_at or event.at) if state == "talking" else None,
+        channel=event.call.channel or (known.channel if known else ""),
+        recording=known.recording if known else "on",
+        paused_since=known.paused_since if known else None,
         event_at=event.at,
         queued_at=known.queued_at if known else event.call.queued_at,
         ringing_at=known.ringing_at if known else event.call.ringing_at,
     )
-    return Changes(seats=_busy(floor, event.seat, "talking", call.uid, event.at), calls={call.uid: call})
+    return Changes(seats=_busy(floor, event.seat, state, call.uid, event.at), calls={call.uid: call})
 
 
 def _ring_ended(floor: Floor, event: RingEnded) -> Changes:
@@ -334,8 +484,28 @@ def _ring_ended(floor: Floor, event: RingEnded) -> Changes:
 
 def _talk_ended(floor: Floor, event: TalkEnded) -> Changes:
     call = floor.calls.get(event.uid)
-    gone: dict[str, FloorCall | None] = {event.uid: None} if call and call.seat == event.seat else {}
-    return Changes(seats=_freed(floor, event.seat, event.uid, event.at), calls=gone)
+    seats = _freed(floor, event.seat, event.uid, event.at)
+    if call is None:
+        return Changes(seats=seats)
+    if call.party and call.party.seat == event.seat:
+        return Changes(seats=seats, calls={call.uid: replace(call, party=None, event_at=event.at)})
+    if call.seat != event.seat or call.state == "returning":
+        return Changes(seats=seats)
+    if call.party and call.party.state != "ringing":
+        # The agent is out and leaves the citizen with the party.
+        return _with_party(floor, call, event.at, seats)
+    return Changes(seats=seats, calls={event.uid: None})
+
+
+def _with_party(floor: Floor, call: FloorCall, at: int, seats: dict[str, Seat]) -> Changes:
+    """The call goes on at the party's seat; outside the house it leaves the floor."""
+    party = call.party
+    if party is None or party.seat is None:
+        return Changes(seats=seats, calls={call.uid: None})
+    moved = replace(
+        call, state="talking", seat=party.seat, seat_channel=party.channel, party=None, event_at=at
+    )
+    return Changes(seats=seats | _busy(floor, party.seat, "talking", call.uid, at), calls={call.uid: moved})
 
 
 def _held(floor: Floor, event: CallHeld) -> Changes:
@@ -350,6 +520,9 @@ def _held(floor: Floor, event: CallHeld) -> Changes:
 
 
 def _ended(floor: Floor, event: CallEnded) -> Changes:
+    known = floor.calls.get(event.uid)
+    if known and known.channel and event.channel and known.channel != event.channel:
+        return Changes()
     seats: dict[str, Seat] = {}
     for seat in floor.seats.values():
         if seat.call == event.uid:
@@ -359,8 +532,91 @@ def _ended(floor: Floor, event: CallEnded) -> Changes:
         for name, waiting in floor.queues.items()
         if event.uid in waiting
     }
-    calls: dict[str, FloorCall | None] = {event.uid: None} if event.uid in floor.calls else {}
+    calls: dict[str, FloorCall | None] = {event.uid: None} if known else {}
     return Changes(seats, calls, queues)
+
+
+def _dial_started(floor: Floor, event: DialStarted) -> Changes:
+    if event.call.uid in floor.calls:
+        return Changes()
+    call = replace(event.call, state="dialing", seat=event.seat, answered_at=None, event_at=event.at)
+    return Changes(seats=_busy(floor, event.seat, "dialing", call.uid, event.at), calls={call.uid: call})
+
+
+def _citizen_answered(floor: Floor, event: CitizenAnswered) -> Changes:
+    call = floor.calls.get(event.uid)
+    if call is None or call.state != "dialing" or call.seat is None:
+        return Changes()
+    there = replace(call, state="talking", channel=event.channel, answered_at=event.at, event_at=event.at)
+    return Changes(seats=_busy(floor, call.seat, "talking", call.uid, event.at), calls={call.uid: there})
+
+
+def _consult_began(floor: Floor, event: ConsultBegan) -> Changes:
+    call = floor.calls.get(event.uid)
+    if call is None or call.seat != event.seat or call.state == "consulting":
+        return Changes()
+    seats = _busy(floor, event.seat, "talking", call.uid, event.at)
+    if event.party.seat:
+        seats |= _busy(floor, event.party.seat, "ringing", call.uid, event.at)
+    party = replace(event.party, state="ringing", since=event.at)
+    return Changes(
+        seats=seats, calls={call.uid: replace(call, state="consulting", party=party, event_at=event.at)}
+    )
+
+
+def _party_answered(floor: Floor, event: PartyAnswered) -> Changes:
+    call = floor.calls.get(event.uid)
+    if call is None or call.party is None or call.party.state != "ringing":
+        return Changes()
+    party = replace(call.party, state="talking", since=event.at, channel=event.channel)
+    seats = _busy(floor, party.seat, "talking", call.uid, event.at) if party.seat else {}
+    return Changes(seats=seats, calls={call.uid: replace(call, party=party, event_at=event.at)})
+
+
+def _party_left(floor: Floor, event: PartyLeft) -> Changes:
+    call = floor.calls.get(event.uid)
+    if call is None or (call.party is None and call.state not in ("consulting", "three_way")):
+        return Changes()
+    seats = _freed(floor, call.party.seat, call.uid, event.at) if call.party and call.party.seat else {}
+    return Changes(
+        seats=seats, calls={call.uid: replace(call, state="talking", party=None, event_at=event.at)}
+    )
+
+
+def _three_way(floor: Floor, event: ThreeWayBegan) -> Changes:
+    call = floor.calls.get(event.uid)
+    if call is None or call.party is None or call.state == "three_way":
+        return Changes()
+    party = replace(call.party, state="joined", since=event.at)
+    return Changes(calls={call.uid: replace(call, state="three_way", party=party, event_at=event.at)})
+
+
+def _handed_over(floor: Floor, event: HandedOver) -> Changes:
+    call = floor.calls.get(event.uid)
+    if call is None or (call.seat == event.seat and call.party is None):
+        return Changes()
+    freed = _freed(floor, call.seat, call.uid, event.at) if call.seat != event.seat else {}
+    party = replace(call.party or Party("number"), seat=event.seat, channel=event.channel)
+    return _with_party(floor, replace(call, party=party), event.at, freed)
+
+
+def _returning(floor: Floor, event: CallReturning) -> Changes:
+    known = floor.calls.get(event.call.uid)
+    if known and known.state == "returning":
+        return Changes()
+    # The end of the agent's leg may have been told before: then the call is not on the floor any more.
+    seats = _freed(floor, known.seat, known.uid, event.at) if known else {}
+    call = replace(event.call, state="returning", seat=event.seat, answered_at=None, event_at=event.at)
+    return Changes(seats=seats, calls={call.uid: call})
+
+
+def _recording_paused(floor: Floor, event: RecordingPaused) -> Changes:
+    call = floor.calls.get(event.uid)
+    word = "paused" if event.paused else "on"
+    if call is None or call.recording == word:
+        return Changes()
+    since = event.at if event.paused else None
+    return Changes(calls={call.uid: replace(call, recording=word, paused_since=since, event_at=event.at)})
 
 
 def _joined(floor: Floor, event: SeatJoined) -> Changes:
@@ -368,6 +624,7 @@ def _joined(floor: Floor, event: SeatJoined) -> Changes:
     after = replace(
         seat,
         agent=event.agent,
+        telephone=event.telephone,
         queues=seat.queues if event.queue in seat.queues else (*seat.queues, event.queue),
     )
     return _changed(seat, _with_pause(after, event.pause, event.at))
@@ -380,7 +637,14 @@ def _left(floor: Floor, event: SeatLeft) -> Changes:
     queues = tuple(queue for queue in seat.queues if queue != event.queue)
     if queues:
         return Changes(seats={seat.seat: replace(seat, queues=queues)})
-    out = replace(seat, queues=(), agent=None, presence="signed_out", reason=None, since=event.at)
+    out = replace(
+        _with_pause(seat, None, event.at),
+        queues=(),
+        agent=None,
+        presence="signed_out",
+        telephone="desk",
+        since=event.at,
+    )
     return Changes(seats={seat.seat: out})
 
 
@@ -393,16 +657,50 @@ def _paused(floor: Floor, event: SeatPaused) -> Changes:
 
 def _reached(floor: Floor, event: SeatReached) -> Changes:
     seat = floor.seats.get(event.seat)
-    if seat is None or seat.reachable == event.reachable:
+    if seat is None or event.reachable == (event.telephone in seat.phones):
         return Changes()
-    return Changes(seats={seat.seat: replace(seat, reachable=event.reachable)})
+    others = tuple(phone for phone in seat.phones if phone != event.telephone)
+    phones = (*others, event.telephone) if event.reachable else others
+    return Changes(seats={seat.seat: replace(seat, phones=phones)})
 
 
 def _with_pause(seat: Seat, pause: str | None, at: int) -> Seat:
     presence = "ready" if pause is None else "not_ready"
-    if (seat.presence, seat.reason) == (presence, pause):
+    reason, following, until, extended = read_pause(pause)
+    facts = (presence, reason, following, until, extended)
+    if (seat.presence, seat.reason, seat.next, seat.until, seat.extended) == facts:
         return seat
-    return replace(seat, presence=presence, reason=pause, since=at)
+    same = (seat.presence, seat.reason) == (presence, reason)
+    return replace(
+        seat,
+        presence=presence,
+        reason=reason,
+        next=following,
+        until=until,
+        extended=extended,
+        since=seat.since if same else at,
+    )
+
+
+def read_pause(pause: str | None) -> tuple[str | None, str | None, int | None, int]:
+    """Reason, what follows it, its end (epoch ms) and how often it was put off.
+
+    `pause` is the reason as Asterisk keeps it: "meal", or "after_call:<next>:<until>:<times>" for after-call
+    work, which so survives our own end.
+    """
+    word, _, rest = (pause or "").partition(":")
+    following, until, times = (*rest.split(":"), "", "", "")[:3]
+    return (
+        word or None,
+        following or None,
+        int(until) if until.isdigit() else None,
+        int(times) if times.isdigit() else 0,
+    )
+
+
+def write_pause(following: str | None, until: int, times: int = 0) -> str:
+    """The reason under which Asterisk keeps after-call work; `read_pause` reads it."""
+    return f"after_call:{following or ''}:{until}:{times}"
 
 
 def _changed(before: Seat, after: Seat) -> Changes:
@@ -424,6 +722,8 @@ def _freed(floor: Floor, number: str | None, uid: str, at: int, only: str | None
     return {seat.seat: replace(seat, activity="idle", call=None, since=at)}
 
 
+_WITH_AGENT = frozenset(("talking", "holding", "dialing", "consulting", "three_way"))
+
 _RULES: dict[type, Callable[[Floor, Any], Changes]] = {
     CallQueued: _queued,
     CallLeftQueue: _left_queue,
@@ -433,6 +733,15 @@ _RULES: dict[type, Callable[[Floor, Any], Changes]] = {
     TalkEnded: _talk_ended,
     CallHeld: _held,
     CallEnded: _ended,
+    DialStarted: _dial_started,
+    CitizenAnswered: _citizen_answered,
+    ConsultBegan: _consult_began,
+    PartyAnswered: _party_answered,
+    PartyLeft: _party_left,
+    ThreeWayBegan: _three_way,
+    HandedOver: _handed_over,
+    CallReturning: _returning,
+    RecordingPaused: _recording_paused,
     SeatJoined: _joined,
     SeatLeft: _left,
     SeatPaused: _paused,

@@ -161,7 +161,8 @@ def site_files(settings: Settings) -> dict[str, str]:
         "globals.conf": f"HOTLINE_NUMBER={_plain(s.hotline_number, 'hotline_number')}\n"
         f"DUTY_NUMBER={_plain(s.duty_number, 'duty_number')}\n"
         f"MONITOR={s.monitor}\nMESSAGES={s.voicemail}\n"
-        f"HL_QUEUE_WAIT={s.queue_wait_seconds}\n",
+        f"HL_QUEUE_WAIT={s.queue_wait_seconds}\n"
+        f"HL_SURVEY={'yes' if s.survey else 'no'}\n",
         "http.conf": _http(s),
         "manager-port.conf": f"bindaddr = 127.0.0.1\nport = {s.ami_port}\n",
         "manager-users.conf": f"[cti](filtered)\nsecret = {_plain(s.ami_password, 'ami_password')}\n",

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     rtp_first: int = 10000
     rtp_last: int = 10999
     pbx_http_port: int = 8088
-    """Asterisk's HTTP server on loopback: ARI, and SIP over WebSocket for this machine's browsers or a proxy."""
+    """Asterisk's HTTP server on loopback: ARI, and SIP over WebSocket for browsers here or a proxy."""
     pbx_https_port: int = 8089
     """Port of Asterisk's own HTTPS server at `sip_address`: it runs only with the two settings below."""
     tls_certificate: Path | None = None
@@ -73,6 +73,10 @@ class Settings(BaseSettings):
     queue_wait_seconds: int = 600
     """A citizen who has waited this long is offered a voice message or a call-back."""
     short_abandon_seconds: int = 5
+    call_back_short_abandons: bool = True
+    """Callers who hung up sooner than that are on the list of missed callers too, as the lightest."""
+    survey: bool = True
+    """After the talk the citizen is asked for a keypress rating."""
     wrapup_seconds: int = 20
     """After-call work: the seat becomes ready again by itself after this time."""
 
@@ -94,6 +98,13 @@ class Settings(BaseSettings):
     area_code: str = "0571"
     """The city's own area code: local numbers are completed with it."""
     city: str = "云州市"
+
+    # --- tickets ---------------------------------------------------------------------------------
+    same_matter_days: int = Field(30, ge=1, le=366)
+    """Tickets of so many days are looked through for the same matter, nearby and before saving."""
+    attachment_megabytes: int = Field(20, ge=1, le=500)
+    """Largest single attachment."""
+    attachments_per_form: int = Field(9, ge=1, le=100)
 
     # --- database --------------------------------------------------------------------------------
     database_url: str = ""
@@ -151,6 +162,11 @@ class Settings(BaseSettings):
     def recordings(self) -> Path:
         """Checked recordings as kept: `YYYY/MM/DD/<call uid>.flac`."""
         return self.var / "recordings"
+
+    @property
+    def attachments(self) -> Path:
+        """Files given with tickets: `aa/<sha256>`, by the hash of their content."""
+        return self.var / "attachments"
 
     @property
     def desktop_urls(self) -> list[str]:

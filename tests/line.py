@@ -99,7 +99,13 @@ class Line(PrivateLine):
         super().__init__(
             tree,
             database_url,
-            **{"wrapup_seconds": 2, "queue_wait_seconds": 30, "screen_gone_seconds": 3600, **overrides},
+            **{
+                "wrapup_seconds": 2,
+                "queue_wait_seconds": 30,
+                "screen_gone_seconds": 3600,
+                "survey": False,
+                **overrides,
+            },
         )
         self.desks: list[Desk] = []
         self.seen = 0
