@@ -7,11 +7,12 @@ Tickets of the demo city are written by `tickets.demo`, because only the life of
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from pypinyin import Style, lazy_pinyin
 from ruamel.yaml import YAML
@@ -24,11 +25,14 @@ from db.models import (
     Category,
     Citizen,
     CitizenPhone,
+    NotReadyReason,
     Queue,
     QueueMembership,
     Recording,
     Region,
     Seat,
+    SpecialDeskPeriod,
+    TransferTarget,
     Unit,
     User,
     now,
@@ -73,6 +77,7 @@ def seed(session: Session, password_hash_of: Callable[[str], str], seats: int = 
     """
     _seats_and_queues(session, seats)
     _users(session, password_hash_of)
+    _desk_settings(session)
     _regions(session)
     units = _units(session)
     _categories(session, units)
@@ -93,6 +98,33 @@ def _seats_and_queues(session: Session, seats: int) -> None:
         _add_new(session, Seat, "number", f"{8000 + place}", label=f"{_numeral(place)}号席")
     for name, label in city()["queues"].items():
         _add_new(session, Queue, "name", name, label=label)
+
+
+def _desk_settings(session: Session) -> None:
+    """Reasons, special desks and transfer targets: what `desk settings` changes later is left alone."""
+    for position, (code, facts) in enumerate(city()["reasons"].items()):
+        _add_new(session, NotReadyReason, "code", code, position=position, **facts)
+    today = now().astimezone(ZoneInfo("Asia/Shanghai")).date()
+    for desk in city()["special_desks"]:
+        known = select(SpecialDeskPeriod.id).where(SpecialDeskPeriod.queue == desk["queue"])
+        if session.scalar(known.limit(1)) is None:
+            opens_on, closes_on = season(*desk["season"], today)
+            days = {"opens_on": opens_on, "closes_on": closes_on}
+            session.add(SpecialDeskPeriod(queue=desk["queue"], title=desk["title"], **days))
+    for group, targets in city()["transfer_targets"].items():
+        for position, target in enumerate(targets):
+            facts = {"group": group, "position": position} | target
+            _add_new(session, TransferTarget, "name", facts.pop("name"), **facts)
+
+
+def season(first: str, last: str, today: date) -> tuple[date, date]:
+    """Of the season from "11-15" until "03-15" of each year, the one that is now or comes next."""
+    for year in (today.year - 1, today.year, today.year + 1):
+        opens_on = date.fromisoformat(f"{year}-{first}")
+        closes_on = date.fromisoformat(f"{year + (last < first)}-{last}")
+        if closes_on >= today:
+            return opens_on, closes_on
+    raise ValueError(f"a season cannot begin on {first} and end on {last}")
 
 
 def _users(session: Session, password_hash_of: Callable[[str], str]) -> None:

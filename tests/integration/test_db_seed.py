@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 
+import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -13,17 +15,20 @@ from db.models import (
     Category,
     Citizen,
     CitizenPhone,
+    NotReadyReason,
     QueueMembership,
     Region,
     Seat,
+    SpecialDeskPeriod,
     Ticket,
     TicketEvent,
+    TransferTarget,
     Unit,
     User,
     now,
 )
 from db.numbers import normal
-from db.seed import OUTCOMES, seed
+from db.seed import OUTCOMES, season, seed
 from tickets import catalogue
 from tickets.demo import seed_tickets
 from tickets.life import ACTION_LABELS
@@ -97,3 +102,34 @@ def test_demo_tickets_stand_in_every_state_with_an_unbroken_timeline(session: Se
         assert lines[-1].at <= now()
         assert {line.action for line in lines} <= set(ACTION_LABELS)
         assert (ticket.closed_at is not None) == (ticket.state in FINISHED)
+
+
+@pytest.mark.parametrize(
+    ("today", "opens_on", "closes_on"),
+    [
+        ("2026-11-14", "2026-11-15", "2027-03-15"),
+        ("2026-11-15", "2026-11-15", "2027-03-15"),
+        ("2027-03-15", "2026-11-15", "2027-03-15"),
+        ("2027-03-16", "2027-11-15", "2028-03-15"),
+    ],
+)
+def test_a_season_is_the_one_of_now_or_the_next(today: str, opens_on: str, closes_on: str) -> None:
+    found = season("11-15", "03-15", date.fromisoformat(today))
+    assert found == (date.fromisoformat(opens_on), date.fromisoformat(closes_on))
+
+
+def test_the_desk_is_set_up(session: Session) -> None:
+    seed(session, lambda login: "x")
+    reasons = session.scalars(select(NotReadyReason).order_by(NotReadyReason.position)).all()
+    assert [(one.code, one.limit_minutes) for one in reasons] == [
+        ("break", 15),
+        ("meal", 40),
+        ("meeting", 60),
+        ("training", 120),
+        ("follow_up", 60),
+        ("other", 15),
+    ]
+    groups = Counter(session.scalars(select(TransferTarget.group)))
+    assert groups == {"单位值班": 6, "专家组": 3, "律师组": 2}
+    assert all(n.startswith("1990001") for n in session.scalars(select(TransferTarget.number)))
+    assert set(session.scalars(select(SpecialDeskPeriod.queue))) == {"heating"}
