@@ -26,6 +26,8 @@ PUBLIC: frozenset[str] = frozenset()
 EVERYBODY = frozenset({"agent", "shift_leader", "inspector", "dispatcher", "administrator"})
 SEATED = frozenset({"agent"})
 WRITERS = frozenset({"agent", "shift_leader", "dispatcher", "administrator"})
+NOTERS = frozenset({"agent", "shift_leader", "administrator"})
+"""Which kinds of notes each may write is in `tickets.caller_notes`."""
 REVEALERS = frozenset({"agent", "shift_leader", "dispatcher", "administrator"})
 
 ALLOWED: dict[str, frozenset[str]] = {
@@ -55,15 +57,32 @@ ALLOWED: dict[str, frozenset[str]] = {
     "calls.pop": EVERYBODY,
     "calls.listing": EVERYBODY,
     "calls.reveal_number": REVEALERS,
+    "calls.nearby": WRITERS,
     "drafts.keep": WRITERS,
     "drafts.show": WRITERS,
     "drafts.drop": WRITERS,
     "drafts.listing": WRITERS,
     "tickets.create": WRITERS,
     "tickets.listing": EVERYBODY,
+    "tickets.check": WRITERS,
     "tickets.show": EVERYBODY,
     "tickets.act": EVERYBODY,
     "tickets.reveal_number": REVEALERS,
+    "knowledge.entries": EVERYBODY,
+    "knowledge.scripts": EVERYBODY,
+    "attachments.upload": WRITERS,
+    "attachments.listing": WRITERS,
+    "attachments.download": EVERYBODY,
+    "attachments.drop": WRITERS,
+    "citizens.listing": WRITERS,
+    "citizens.show": WRITERS,
+    "citizens.history": WRITERS,
+    "citizens.merge": WRITERS,
+    "citizens.split": WRITERS,
+    "caller_notes.listing": NOTERS,
+    "caller_notes.add": NOTERS,
+    "caller_notes.change": NOTERS,
+    "caller_notes.end": NOTERS,
     "recordings.listing": EVERYBODY,
     "recordings.audio": EVERYBODY,
     "recordings.peaks": EVERYBODY,

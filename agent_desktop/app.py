@@ -24,10 +24,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import ivr.menu
 from agent_desktop import (
+    attachments,
     browser_files,
+    caller_notes,
     calls,
     catalogue,
+    citizens,
     drafts,
+    knowledge,
     listening,
     menu_words,
     seat,
@@ -109,7 +113,20 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
     _log_in(app, desk)
     guard_requests(app)
     _measure(app, desk)
-    for part in (session, seat, calls, drafts, ticket_pages, listening, catalogue, browser_files):
+    for part in (
+        session,
+        seat,
+        calls,
+        drafts,
+        ticket_pages,
+        attachments,
+        citizens,
+        caller_notes,
+        knowledge,
+        listening,
+        catalogue,
+        browser_files,
+    ):
         app.register_blueprint(part.blueprint)
     socketio.on_namespace(PageNamespace(desk))
     socketio.on_namespace(CtiNamespace(desk))

@@ -22,9 +22,9 @@ from agent_desktop.floor import now_ms, party_view, role_at
 from agent_desktop.labels import OUTCOMES
 from cti.link.replica import Fact
 from db import numbers
-from db.models import Call, Recording, User
+from db.models import Call, CallerNote, MissedCaller, Recording, User
 from recordings.listen import HEAR_EVERYTHING, visible
-from tickets import search
+from tickets import caller_notes, same_matter, search
 
 blueprint = APIBlueprint("calls", __name__, url_prefix="/api/calls", tag="calls")
 CITY_TIME = ZoneInfo("Asia/Shanghai")
@@ -49,20 +49,49 @@ def pop(uid: str) -> dict[str, Any]:
             if not may_see_call(db, me(), uid):
                 raise Refusal("forbidden" if live else "not_found")
             facts = _live_facts(live) if live else _ledger_facts(db, uid)
-            return facts | _history(db, uid, facts["normal"], me().id)
+            return facts | {"role": _role(live)} | _history(db, facts, me().id)
     except SQLAlchemyError as error:
         if not is_database_away(error):
             raise
     if live is None or (me().role not in HEAR_EVERYTHING and not desk().floor.has_had(me().login, uid)):
         raise Refusal("database_away")
     return _live_facts(live) | {
+        "role": _role(live),
         "database": False,
         "candidates": [],
         "recent_calls": [],
         "tickets": [],
         "draft": None,
         "repeat": {"calls_24h": 0, "calls_7d": 0, "flag": False},
+        "previous_agent": None,
+        "caller_notes": [],
+        "language": None,
+        "callback": None,
+        "missed": None,
     }
+
+
+@blueprint.get("/<uid>/nearby")
+@blueprint.input(schemas.NearbyQuery, location="query", arg_name="query")
+@blueprint.output(schemas.NearbyRows)
+@blueprint.doc(responses=schemas.errors(401, 403, 404, 422))
+def nearby(uid: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Tickets of the last weeks about the same matter: same category, and same place or region.
+
+    The caller's own are left out. A form without a call asks under the name of its draft.
+    """
+    check_uid(uid)
+    with transaction() as db:
+        found = same_matter.nearby(
+            db,
+            category_id=query["category_id"],
+            region_id=query["region_id"],
+            where=query["where"],
+            own_number=number_of_my_call(db, uid),
+            now=datetime.now(UTC),
+            days=desk().settings.same_matter_days,
+        )
+    return {"rows": [one.as_json() for one in found]}
 
 
 @blueprint.get("")
@@ -151,6 +180,16 @@ def number_of_call(db: Session, uid: str) -> str:
     return number
 
 
+def number_of_my_call(db: Session, uid: str) -> str:
+    """Number of a call that I may see; '' where it is withheld, not mine, or no call at all."""
+    if not may_see_call(db, me(), uid):
+        return ""
+    live = desk().floor.call(uid)
+    if live is not None:
+        return _normal(live)
+    return db.scalar(select(Call.caller).where(Call.uid == uid)) or ""
+
+
 def path_labels(path: list[Any]) -> list[str]:
     """["1 咨询", ...] of the steps walked; a step that the menu no longer has shows its key."""
     return [
@@ -219,7 +258,18 @@ def _live_facts(call: Fact) -> dict[str, Any]:
         "path_labels": path_labels(call["path"]),
         "arrived_at": call["arrived_at"] or call["queued_at"],
         "waited_ms": max(0, until - call["queued_at"]) if call["queued_at"] else None,
+        "direction": call.get("direction") or "inbound",
+        "kind": call.get("kind") or "inbound",
+        "about": call.get("about"),
+        "callback_of": call.get("callback_of"),
     }
+
+
+def _role(live: Fact | None) -> str:
+    """ "party" at the page of a seat that the agent of the call has brought in, else "agent"."""
+    party = (live or {}).get("party") or {}
+    seat = desk().floor.seat(party["seat"]) if party.get("seat") else None
+    return "party" if seat and seat["agent"] == me().login else "agent"
 
 
 def _ledger_facts(db: Session, uid: str) -> dict[str, Any]:
@@ -236,21 +286,75 @@ def _ledger_facts(db: Session, uid: str) -> dict[str, Any]:
         "path_labels": path_labels(call.menu_path),
         "arrived_at": ms(call.arrived_at),
         "waited_ms": call.wait_ms,
+        "direction": call.direction,
+        "kind": _kind(call),
+        "about": call.about,
+        "callback_of": call.callback_of,
     }
 
 
-def _history(db: Session, uid: str, number: str, user_id: int) -> dict[str, Any]:
-    """What the database knows of a number: eight indexed statements at most."""
+def _kind(call: Call) -> str:
+    if call.direction == "inbound":
+        return "inbound"
+    return "callback" if call.callback_of else "dial_out"
+
+
+def _history(db: Session, facts: dict[str, Any], user_id: int) -> dict[str, Any]:
+    """What the database knows of a number: eight indexed statements, nine in a call-back."""
+    uid, number = facts["uid"], facts["normal"]
     recent = _earlier_calls(db, uid, number)
     written = search.for_calls(db, [call.uid for call, _ in recent])
+    people = search.candidates(db, number)
+    notes = caller_notes.of_number(db, number, datetime.now(UTC))
+    repeat, missed = _tried(db, uid, number)
     return {
         "database": True,
-        "candidates": [_candidate(one) for one in search.candidates(db, number)],
+        "candidates": [candidate_view(one) for one in people],
         "recent_calls": [_recent(call, name, written.get(call.uid, [])) for call, name in recent],
         "tickets": [row.as_json() for row in search.for_number(db, number)],
-        "repeat": _repeat(db, uid, number),
+        "repeat": repeat,
         "draft": draft_of(db, user_id, uid),
+        "previous_agent": _previous_agent(recent),
+        "caller_notes": [_note(one) for one in notes],
+        "language": _language(notes, people),
+        "callback": _callback(db, facts["callback_of"], missed),
+        "missed": missed and {"id": missed.id, "times": missed.times, "last_at": ms(missed.last_at)},
     }
+
+
+def _previous_agent(recent: list[tuple[Call, str | None]]) -> dict[str, Any] | None:
+    """Who talked with this caller last, among the calls shown."""
+    for call, name in recent:
+        if call.answered_at and call.agent:
+            return {"name": name or call.agent, "at": ms(call.answered_at)}
+    return None
+
+
+def _note(one: CallerNote) -> dict[str, Any]:
+    label = caller_notes.KINDS.get(one.kind, one.kind)
+    return {"id": one.id, "kind": one.kind, "kind_label": label, "note": one.note, "until": ms(one.until)}
+
+
+def _language(notes: list[CallerNote], people: list[search.Candidate]) -> str | None:
+    """What the number's note says of the language, else what the citizens with this number speak."""
+    noted = next((one.note for one in notes if one.kind == "language"), None)
+    spoken = dict.fromkeys(one.language for one in people if one.language)
+    return noted or "、".join(spoken) or None
+
+
+def _callback(db: Session, callback_of: str | None, missed: MissedCaller | None) -> dict[str, Any] | None:
+    """When this caller asked to be called back: the call that asked, or one still waiting for it."""
+    asked = db.execute(_asked(), {"uid": callback_of}).one_or_none() if callback_of else None
+    if asked is not None:
+        return {"asked_at": ms(asked[0] or asked[1]), "queue_label": desk().names.queue(asked[2])}
+    if missed is not None and missed.kind == "callback_requested":
+        return {"asked_at": ms(missed.last_at), "queue_label": desk().names.queue(missed.queue)}
+    return None
+
+
+@cache
+def _asked() -> Select[*tuple[Any, ...]]:
+    return select(Call.ended_at, Call.arrived_at, Call.queue).where(Call.uid == bindparam("uid"))
 
 
 def _earlier_calls(db: Session, uid: str, number: str) -> list[tuple[Call, str | None]]:
@@ -272,27 +376,41 @@ def _earlier() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _repeat(db: Session, uid: str, number: str) -> dict[str, Any]:
-    """Earlier calls of this number within a day and a week."""
+def _tried(db: Session, uid: str, number: str) -> tuple[dict[str, Any], MissedCaller | None]:
+    """Earlier calls of this number within a day and a week, and whether nobody has spoken to it yet."""
     if not number:
-        return {"calls_24h": 0, "calls_7d": 0, "flag": False}
+        return {"calls_24h": 0, "calls_7d": 0, "flag": False}, None
     now = datetime.now(UTC)
     since = {"day": now - timedelta(days=1), "week": now - timedelta(days=7)}
-    week, day = db.execute(_counted(), {"number": number, "uid": uid, **since}).one()
-    return {"calls_24h": day, "calls_7d": week, "flag": day >= REPEAT_24H or week >= REPEAT_7D}
+    week, day, missed = db.execute(_counted(), {"number": number, "uid": uid, **since}).one()
+    return {"calls_24h": day, "calls_7d": week, "flag": day >= REPEAT_24H or week >= REPEAT_7D}, missed
 
 
 @cache
 def _counted() -> Select[*tuple[Any, ...]]:
+    # One statement for both: always one row, with the open row of the worklist where there is one.
     moment = Call.arrived_at.type
-    return select(func.count(), func.count().filter(Call.arrived_at >= bindparam("day", type_=moment))).where(
-        Call.caller == bindparam("number"),
-        Call.uid != bindparam("uid"),
-        Call.arrived_at >= bindparam("week", type_=moment),
+    counted = (
+        select(
+            func.count().label("week"),
+            func.count().filter(Call.arrived_at >= bindparam("day", type_=moment)).label("day"),
+        )
+        .where(
+            Call.caller == bindparam("number"),
+            Call.uid != bindparam("uid"),
+            Call.arrived_at >= bindparam("week", type_=moment),
+        )
+        .subquery()
+    )
+    return (
+        select(counted.c.week, counted.c.day, MissedCaller)
+        .select_from(counted)
+        .outerjoin(MissedCaller, MissedCaller.open_caller == bindparam("number"))
     )
 
 
-def _candidate(one: search.Candidate) -> dict[str, Any]:
+def candidate_view(one: search.Candidate) -> dict[str, Any]:
+    """A citizen as a page gets one: the numbers masked."""
     return {
         "id": one.id,
         "name": one.name,
@@ -300,7 +418,7 @@ def _candidate(one: search.Candidate) -> dict[str, Any]:
         "address": one.address,
         "note": one.note,
         "language": one.language,
-        "numbers": [number_view(number) for number in one.numbers],
+        "numbers": [number_view(number) | {"id": key} for key, number in one.numbers],
         "open_tickets": one.open_tickets,
         "ticket_count": one.ticket_count,
     }

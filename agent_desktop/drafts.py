@@ -17,6 +17,7 @@ from db.models import Draft, now
 
 blueprint = APIBlueprint("drafts", __name__, url_prefix="/api", tag="drafts")
 LONGEST_BODY = 64 * 1024
+"""In letters: a form whose every field is as long as it may be fits, in Chinese too."""
 MOST_DRAFTS = 50
 
 _OF_CALL = select(Draft).where(Draft.user_id == bindparam("user_id"), Draft.call_uid == bindparam("uid"))
@@ -35,7 +36,7 @@ _OF_USER = (
 def keep(uid: str, form: dict[str, Any]) -> dict[str, Any]:
     """Keep the form of a call as it is now. A form without a call is kept under a name of the page's own."""
     check_uid(uid)
-    if len(json.dumps(form["body"])) > LONGEST_BODY:
+    if len(json.dumps(form["body"], ensure_ascii=False)) > LONGEST_BODY:
         raise invalid({"body": "草稿内容过长。"})
     saved_at = now()
     with transaction() as db:

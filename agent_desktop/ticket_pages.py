@@ -11,16 +11,18 @@ from sqlalchemy.orm import Session
 
 from agent_desktop import schemas
 from agent_desktop.access import listener, may_reveal_ticket_number, may_see_call, note_access
-from agent_desktop.calls import ms, number_of_call, number_view
-from agent_desktop.desk import me, transaction
+from agent_desktop.attachments import attachment_view
+from agent_desktop.calls import ms, number_of_call, number_of_my_call, number_view
+from agent_desktop.desk import desk, me, transaction
 from agent_desktop.drafts import drop_draft
-from agent_desktop.errors import Refusal, invalid
+from agent_desktop.errors import UID, Refusal, invalid
 from agent_desktop.listening import row_view
 from db import numbers
 from db.models import Citizen, Region, Ticket, User, now
 from recordings import listing as recordings
+from tickets import attachments, life, same_matter, search, ticket_number
 from tickets import desk as tickets
-from tickets import life, search, ticket_number
+from tickets.form import elements
 from tickets.states import state_label
 
 blueprint = APIBlueprint("tickets", __name__, url_prefix="/api/tickets", tag="tickets")
@@ -44,6 +46,19 @@ def create(header: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
         detail = _detail(db, ticket)
     _tell(ticket.number)
     return detail
+
+
+@blueprint.post("/check")
+@blueprint.input(schemas.CheckIn, arg_name="form")
+@blueprint.output(schemas.CheckOut)
+@blueprint.doc(responses=schemas.errors(401, 403, 422))
+def check(form: dict[str, Any]) -> dict[str, Any]:
+    """What a form not saved yet looks like: tickets that may be the same matter, and its five elements."""
+    uid = form.get("call_uid")
+    with transaction() as db:
+        number = number_of_my_call(db, uid) if isinstance(uid, str) and UID.fullmatch(uid) else ""
+        found = same_matter.duplicates(db, form, number, now(), desk().settings.same_matter_days)
+    return {"duplicates": [one.as_json() for one in found], "elements": elements(form)}
 
 
 @blueprint.get("")
@@ -160,6 +175,7 @@ def _detail(db: Session, ticket: Ticket) -> dict[str, Any]:
         "actions": actions,
         "action_labels": {action: life.ACTION_LABELS[action] for action in actions},
         "recordings": [row_view(one) for one in rows],
+        "attachments": [attachment_view(one, name) for one, name in attachments.of_ticket(db, ticket.id)],
     }
 
 
