@@ -50,14 +50,16 @@ class Facts:
 
     answered: bool
     expected_seconds: float | None
-    """Talk by the ledger; None where it cannot say."""
+    """Talk by the ledger, without what is not recorded of it; None where it cannot say."""
     measured_seconds: float | None
     """None: there is no file."""
     speech_seconds: tuple[float, ...] = ()
     """Per channel: caller, agent; a voice message has the caller only."""
     left_over_bytes: int = 0
     waited_again: bool = False
-    """After the answer the citizen went to a queue once more: that wait is talk by the ledger."""
+    """After the answer the citizen waited once more or others came and went: seams that are not recorded."""
+    paused_seconds: float = 0.0
+    """Silence of the recording that an agent asked for, while a citizen read out a card number."""
     pbx_died: bool = False
     """Asterisk ended with the call: the file may lack its last moments, or never have been written."""
     end_guessed: bool = False
@@ -130,8 +132,11 @@ def _length(facts: Facts) -> list[str]:
 
 def _silence(facts: Facts) -> list[str]:
     silent = [spoken < SPEECH_NEEDED_SECONDS for spoken in facts.speech_seconds]
+    judged = (facts.measured_seconds or 0) - facts.paused_seconds
+    if facts.paused_seconds and judged < SILENCE_JUDGED_SECONDS:
+        return []
     if silent and all(silent):
         return ["双声道无声"]
-    if (facts.measured_seconds or 0) < SILENCE_JUDGED_SECONDS:
+    if judged < SILENCE_JUDGED_SECONDS:
         return []
     return [f"{side}声道无声" for side, quiet in zip(("市民", "坐席"), silent, strict=False) if quiet]

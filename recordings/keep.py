@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Call, JournalEvent, Recording
 from hotline.settings import Settings
-from recordings import checks, sound
+from recordings import checks, parts, sound
 from recordings.checks import Facts
 
 CITY_TIME = ZoneInfo("Asia/Shanghai")
@@ -55,6 +55,8 @@ LOST_END_LINE = "lost_end_line"
 """Call.reason of a call whose end was noticed later: its end in the ledger is late."""
 RECORDER_OFF = "RECORDER_OFF"
 """The journal line of a call that must not be recorded."""
+SEAMS = frozenset({"consult", "party", "returned"})
+"""Parts at whose edges a channel is moved from one bridge to another."""
 QUEUED = "ENTERQUEUE"
 """The journal line of each time that the citizen began to wait."""
 
@@ -365,13 +367,19 @@ def facts_of(session: Session, call: Call, kind: str, made: Made | None) -> Fact
     """What the checks need to know: the ledger's side from the session, the file's side from `made`."""
     heard = made.heard if made else None
     measured = heard.seconds if heard else (None if made is None else 0.0)
+    known = parts.of_calls(session, [call.uid]).get(call.uid, []) if kind == "call" else []
+    by_parts = parts.recorded_seconds(known)
     return Facts(
         answered=call.outcome == "answered",
-        expected_seconds=expected_seconds(call) if kind == "call" else None,
+        expected_seconds=(expected_seconds(call) if by_parts is None else by_parts)
+        if kind == "call"
+        else None,
         measured_seconds=measured,
         speech_seconds=heard.speech_seconds if heard else (),
         left_over_bytes=heard.left_over_bytes if heard else 0,
-        waited_again=max(call.transfers, _lines(session, call, QUEUED) - 1) > 0,
+        waited_again=max(call.transfers, _lines(session, call, QUEUED) - 1) > 0
+        or any(part.kind in SEAMS for part in known),
+        paused_seconds=parts.paused_seconds(known),
         pbx_died=call.reason == PBX_DIED,
         end_guessed=call.reason in (PBX_DIED, LOST_END_LINE),
         recorder_off=_lines(session, call, RECORDER_OFF) > 0,

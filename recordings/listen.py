@@ -1,6 +1,7 @@
 """Who may listen to a recording: one plain rule, and the facts that it needs.
 
-agent                                    calls that they took part in
+agent                                    calls that they took part in; voice messages of citizens who wait to be
+                                         called back, or whom they have called back
 shift leader, inspector, administrator   everything
 dispatcher                               calls that a ticket was written in
 """
@@ -13,13 +14,17 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, exists, false, or_, select, true
 from sqlalchemy.orm import Session
 
-from db.models import Call, JournalEvent, Recording, Ticket
+from db.models import Call, CallPart, JournalEvent, Recording, Ticket
 from recordings.checks import State
+from recordings.messages import call_backs
 
 HEAR_EVERYTHING = frozenset({"shift_leader", "inspector", "administrator"})
 AUDIBLE = frozenset({State.KEPT.value, State.SUSPECT.value})
 TOOK_PART = "CONNECT"
 """The journal's line of a seat that answered; after a transfer a call has several."""
+TALKED = ("agent",)
+JOINED = ("party",)
+"""Kinds of parts: `agent` talked with the citizen; `who` did, in a three-way. To be consulted is neither."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Subject:
     has_ticket: bool
     audible: bool
     """There is a kept file to be heard."""
+    waiting: bool = False
+    """A voice message of a citizen who waits to be called back."""
 
 
 def may_listen(listener: Listener, subject: Subject) -> bool:
@@ -52,7 +59,7 @@ def may_see(listener: Listener, subject: Subject) -> bool:
         return True
     if listener.role == "dispatcher":
         return subject.has_ticket
-    return listener.role == "agent" and listener.login in subject.agents
+    return listener.role == "agent" and (subject.waiting or listener.login in subject.agents)
 
 
 def subjects(session: Session, rows: Iterable[Recording]) -> dict[int, Subject]:
@@ -69,12 +76,21 @@ def subjects(session: Session, rows: Iterable[Recording]) -> dict[int, Subject]:
     for joined, member in session.execute(connected):
         if joined and member:
             agents[joined].add(member)
+    talked = select(CallPart.call_uid, CallPart.kind, CallPart.agent, CallPart.who).where(
+        CallPart.call_uid.in_(uids), CallPart.kind.in_((*TALKED, *JOINED))
+    )
+    for uid, kind, agent, who in session.execute(talked):
+        agents[uid] |= {agent} if kind in TALKED and agent else {who} if kind in JOINED else set()
+    back = call_backs(session, {row.call_uid for row in rows if row.kind == "message"})
+    for uid, asked in back.items():
+        agents[uid] |= asked.tried
     with_ticket = set(session.scalars(select(Ticket.call_uid).where(Ticket.call_uid.in_(uids))))
     return {
         row.id: Subject(
             frozenset(agents[row.call_uid]),
             row.call_uid in with_ticket,
             row.state in AUDIBLE and bool(row.path),
+            row.kind == "message" and row.call_uid in back and back[row.call_uid].waiting,
         )
         for row in rows
     }
@@ -97,5 +113,12 @@ def visible(listener: Listener) -> ColumnElement[bool]:
             JournalEvent.event == TOOK_PART,
             JournalEvent.agent == listener.login,
         )
-        return or_(Call.agent == listener.login, answered)
+        talked = exists().where(
+            CallPart.call_uid == Call.uid,
+            or_(
+                CallPart.kind.in_(TALKED) & (CallPart.agent == listener.login),
+                CallPart.kind.in_(JOINED) & (CallPart.who == listener.login),
+            ),
+        )
+        return or_(Call.agent == listener.login, answered, talked)
     return false()
