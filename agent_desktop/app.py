@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from apiflask import APIFlask
@@ -21,6 +22,7 @@ from flask_login import LoginManager
 from flask_socketio import SocketIO
 from flask_talisman import Talisman
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import ivr.menu
 from agent_desktop import (
@@ -34,6 +36,8 @@ from agent_desktop import (
     knowledge,
     listening,
     menu_words,
+    missed,
+    phone_pages,
     seat,
     session,
     ticket_pages,
@@ -47,6 +51,7 @@ from agent_desktop.floor import Floor
 from agent_desktop.labels import Names
 from agent_desktop.pages import THREADS_FOR_REQUESTS, CtiNamespace, PageNamespace, Pages
 from agent_desktop.people import People, Person
+from agent_desktop.phone_holders import PhoneHolders
 from agent_desktop.screens import Screens
 from db import numbers
 from db.engine import open_engine, sessions
@@ -68,14 +73,14 @@ POLICY = {
     "img-src": ["'self'", "data:", "blob:"],
     "font-src": ["'self'", "data:"],
     "media-src": ["'self'", "blob:"],
-    "connect-src": ["'self'", "ws:", "wss:"],
     "worker-src": ["'self'", "blob:"],
     "object-src": "'none'",
     "base-uri": "'self'",
     "form-action": "'self'",
     "frame-ancestors": "'none'",
 }
-"""Styles may be inline, because Element Plus and ECharts place things that way; scripts may not."""
+"""Styles may be inline, because Element Plus and ECharts place things that way; scripts may not. Connections:
+here, and to the SIP server of this installation."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
     for part in (
         session,
         seat,
+        phone_pages,
         calls,
         drafts,
         ticket_pages,
@@ -151,6 +157,7 @@ def _flask(settings: Settings) -> APIFlask:
         SESSION_COOKIE_NAME="hotline",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.secure_cookies,
         PERMANENT_SESSION_LIFETIME=timedelta(hours=SESSION_HOURS),
         SESSION_REFRESH_EACH_REQUEST=False,
         MAX_CONTENT_LENGTH=BODY_LIMIT,
@@ -164,14 +171,20 @@ def _flask(settings: Settings) -> APIFlask:
     )
     app.session_interface = Cookie()
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    proxies = settings.trusted_proxies
+    if proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
+        )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     Talisman(
+    sip = urlsplit(settings.sip_ws)
         app,
         force_https=False,
-        strict_transport_security=False,
-        session_cookie_secure=False,
+        strict_transport_security=settings.secure_cookies,
+        session_cookie_secure=settings.secure_cookies,
         session_cookie_samesite="Lax",
-        content_security_policy=POLICY,
+        content_security_policy=POLICY | {"connect-src": ["'self'", f"{sip.scheme}://{sip.netloc}"]},
         frame_options="DENY",
         referrer_policy="same-origin",
         permissions_policy={"microphone": "(self)", "camera": "()"},
@@ -197,6 +210,7 @@ def _desk(settings: Settings, socketio: SocketIO) -> Desk:
         floor=Floor([settings.pbx_name], emit, ask, names, figures),
         screens=Screens(settings.screen_gone_seconds),
         pages=Pages(max(1, settings.web_threads - THREADS_FOR_REQUESTS)),
+        holders=PhoneHolders(),
         names=names,
         figures=figures,
     )

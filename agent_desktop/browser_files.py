@@ -32,10 +32,22 @@ def no_such_api(path: str) -> Response:
     raise Refusal("not_found")
 
 
+@blueprint.get("/citizen")
+def citizen_page() -> Response:
+    """The demonstration page that calls 12345; nothing is there where it is not wanted."""
+    if not desk().settings.has_citizen_page or not (DIST / "citizen.html").is_file():
+        abort(404)
+    response = send_from_directory(DIST, "citizen.html")
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
 @blueprint.get("/", defaults={"path": ""})
 @blueprint.get("/<path:path>")
 def page(path: str) -> Response:
     """A file of the build; every other path is a page of the application, which has its own router."""
+    if path == "citizen.html":
+        abort(404)
     if path and "\x00" not in path and (DIST / path).is_file():
         response = send_from_directory(DIST, path)
         hashed = path.startswith("assets/")

@@ -15,6 +15,7 @@ from agent_desktop.floor import Floor
 from agent_desktop.labels import Names
 from agent_desktop.pages import Pages
 from agent_desktop.people import People, Person
+from agent_desktop.phone_holders import PhoneHolders
 from agent_desktop.screens import Screens
 from hotline.settings import Settings
 
@@ -26,6 +27,7 @@ class Desk:
     people: People
     floor: Floor
     screens: Screens
+    holders: PhoneHolders
     pages: Pages
     names: Names
     figures: Figures

@@ -306,8 +306,8 @@ class Floor:
 
     # --- commands --------------------------------------------------------------------------------
 
-    def command(self, name: str, seat: str, **arguments: Any) -> None:
-        """Send a command for a seat to its cti and wait for the acknowledgement.
+    def command(self, name: str, seat: str, **arguments: Any) -> Fact:
+        """Send a command for a seat to its cti ('': to the first), wait for the acknowledgement, return it.
 
         Raises Refusal with the code that the cti gave, or link_down, or timeout.
         """
@@ -318,7 +318,8 @@ class Floor:
             waiting = _Waiting(link.socket)
             self._waiting.add(waiting)
         try:
-            self.ask(waiting.socket, {"name": name, "seat": seat, **arguments}, waiting.take)
+            about = {"seat": seat} if seat else {}
+            self.ask(waiting.socket, {"name": name, **about, **arguments}, waiting.take)
             answer = waiting.result(COMMAND_SECONDS)
         finally:
             with self._lock:
@@ -326,6 +327,7 @@ class Floor:
         self._figures.commands.labels(name, "ok" if answer.get("ok") else str(answer.get("error"))).inc()
         if not answer.get("ok"):
             raise Refusal(str(answer.get("error") or "refused"))
+        return answer
 
     def _pbx_of(self, seat: str) -> str:
         """The PBX that knows this seat; a seat that nobody knows is asked of the first."""

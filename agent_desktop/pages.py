@@ -7,6 +7,7 @@ cti  --connect (token)-----------> floor_snapshot, floor_change -> Floor -> push
 from __future__ import annotations
 
 import hmac
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("desktop")
 
 LEADERS = frozenset({"shift_leader", "administrator"})
+PAGE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 THREADS_FOR_REQUESTS = 8
 """Each open page holds one thread of the server: these are kept free for requests."""
 
@@ -34,6 +36,8 @@ THREADS_FOR_REQUESTS = 8
 class Page:
     user_id: int
     seat: str | None
+    id: str = ""
+    """Made by the page at each load; '' where it gave none."""
 
 
 class Pages:
@@ -84,7 +88,7 @@ class PageNamespace(Namespace):
         super().__init__("/")
         self.desk = desk
 
-    def on_connect(self, _auth: Any = None) -> None:
+    def on_connect(self, auth: Any = None) -> None:
         person = self._person()
         if person is None:
             raise Refused("not_logged_in")
@@ -92,22 +96,30 @@ class PageNamespace(Namespace):
         held = self.desk.floor.seat(seat) if seat else None
         if held and held["agent"] not in (None, person.login):
             seat = None
-        if not self.desk.pages.add(request.sid, Page(person.id, seat)):  # type: ignore[attr-defined]
+        said = str(auth.get("page", "")) if isinstance(auth, dict) else ""
+        page = Page(person.id, seat, said if PAGE_ID.fullmatch(said) else "")
+        if not self.desk.pages.add(request.sid, page):  # type: ignore[attr-defined]
             log.warning("too_many_pages", limit=self.desk.pages.limit)
             raise Refused("too_many_pages")
         join_room(f"user:{person.id}")
         if seat:
             join_room(f"seat:{seat}")
             self.desk.screens.came(seat, request.sid)  # type: ignore[attr-defined]
+            self.desk.holders.came(seat, page.id, request.sid)  # type: ignore[attr-defined]
         if person.role in LEADERS:
             join_room("floor")
         self.desk.figures.pages.set(len(self.desk.pages))
         emit("snapshot", self.desk.floor.snapshot_for(seat))
+        # A page that was cut off while another one took its telephone over has missed the push.
+        holder = self.desk.holders.elsewhere(seat, page.id, now_ms()) if seat else None
+        if holder:
+            emit("phone_taken", {"page": holder.page})
 
     def on_disconnect(self, _reason: Any = None) -> None:
         page = self.desk.pages.remove(request.sid)  # type: ignore[attr-defined]
         if page and page.seat:
             self.desk.screens.went(page.seat, request.sid, time.monotonic())  # type: ignore[attr-defined]
+            self.desk.holders.went(page.seat, page.id, request.sid)  # type: ignore[attr-defined]
         self.desk.figures.pages.set(len(self.desk.pages))
 
     def on_ping_screen(self, _data: Any = None) -> dict[str, Any]:

@@ -105,6 +105,20 @@ class LogIn(Schema):
     password = words("请输入密码。", 256)
     seat = String(allow_none=True, validate=Length(0, 8, error="没有这个坐席。"))
 
+    telephone = choice("请选择软电话或桌面话机。", ["browser", "desk"], load_default="desk")
+
+
+class PhoneAsked(Schema):
+    page = String(
+        required=True,
+        error_messages=_messages("页面标识无效，请刷新页面。"),
+        validate=Regexp(r"^[A-Za-z0-9-]{1,64}\Z", error="页面标识无效，请刷新页面。"),
+    )
+    take_over = Boolean(load_default=False, error_messages=_messages("请选择是否接管。"))
+
+
+class VisitOver(Schema):
+    user = String(required=True, validate=Length(1, 32, error="没有这部电话。"))
 
 class NotReady(Schema):
     """Which reasons there are is a table: the view looks."""
@@ -368,9 +382,24 @@ class Accepted(Schema):
     ok = Boolean()
 
 
+    telephone = String(validate=OneOf(["browser", "desk"]))
 class SeatOut(Schema):
     seat = String()
     agent = String(allow_none=True)
+class IceServer(Schema):
+    urls = List(String())
+    username = String()
+    credential = String()
+
+
+class PhoneAccount(Schema):
+    uri = String()
+    user = String()
+    password = String()
+    ws = String()
+    ice = List(Nested(IceServer))
+
+
     presence = String()
     reason = String(allow_none=True)
     activity = String()

@@ -15,7 +15,7 @@ from agent_desktop.access import my_seat, note_access
 from agent_desktop.calls import call_view
 from agent_desktop.desk import desk, me, transaction
 from agent_desktop.errors import Refusal, invalid, is_database_away
-from agent_desktop.session import queues_of
+from agent_desktop.session import sign_in_again
 from agent_desktop.today import today
 from db.models import Call
 
@@ -208,6 +208,6 @@ def _command(name: str, **arguments: Any) -> dict[str, Any]:
     except Refusal as refusal:
         if refusal.code != "not_signed_in" or name not in ("ready", "not_ready"):
             raise
-        floor.command("sign_in", number, agent=me().login, queues=queues_of(me().id))
+        sign_in_again(number)
         floor.command(name, number, **arguments)
     return {"ok": True}

@@ -12,7 +12,7 @@ from flask import current_app, request, session
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import current_user, login_user, logout_user
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent_desktop import schemas
@@ -58,14 +58,19 @@ def show() -> dict[str, Any]:
 def log_in(form: dict[str, Any]) -> dict[str, Any]:
     """Log in. An agent names the seat; logging in again at the own seat resumes."""
     who, queues = _identify(form["login"], form["password"])
-    seat = _take_seat(who, str(form.get("seat") or ""), queues) if who.role == "agent" else None
+    telephone = form["telephone"]
+    seat = _take_seat(who, str(form.get("seat") or ""), queues, telephone) if who.role == "agent" else None
     with transaction() as db:
         note_access(db, "log_in", seat or "", user_id=who.id)
+        if seat:
+            db.execute(update(User).where(User.id == who.id).values(telephone=telephone))
     if session.get("_user_id") != who.get_id():
         renew_csrf_token()
     login_user(who)
     session.permanent = True
     session["seat"] = seat
+    if seat:
+        session["telephone"] = telephone
     return _view()
 
 
@@ -78,8 +83,11 @@ def log_out() -> str:
     seat = desk().floor.seat(number) if number else None
     if seat and seat["agent"] == who.login:
         _leave_seat(seat)
+    telephone = session.get("telephone")
     logout_user()
     session.clear()
+    if telephone:  # the next one to log in at this place has the same headset, or the same desk phone
+        session["telephone"], session.permanent = telephone, True
     drop(current_app.extensions["socketio"], desk().pages.of_user(who.id))
     try:
         with transaction() as db:
@@ -125,8 +133,15 @@ def _view() -> dict[str, Any]:
         "city": desk().settings.city,
         "server_time": now_ms(),
         "wrapup_seconds": desk().settings.wrapup_seconds,
+        "telephone": _telephone(held if number else None),
         "links": desk().floor.links(),
     }
+
+
+def _telephone(held: dict[str, Any] | None) -> str:
+    """The telephone of the seat I am at; before the log-in the one chosen last in this browser."""
+    here = held.get("telephone") if held and held["agent"] else None
+    return str(here or session.get("telephone", "browser"))
 
 
 def _identify(login: str, password: str) -> tuple[Person, list[list[Any]]]:
@@ -159,8 +174,11 @@ def _fits(password_hash: str, password: str) -> bool:
         return False
 
 
-def _take_seat(who: Person, number: str, queues: list[list[Any]]) -> str:
-    """Sign in at a seat, or resume there. A seat held elsewhere by the same agent is given back first."""
+def _take_seat(who: Person, number: str, queues: list[list[Any]], telephone: str) -> str:
+    """Sign in at a seat, or resume there. A seat held elsewhere by the same agent is given back first.
+
+    Resuming with the other telephone changes to it, except during a call, which goes on as it is.
+    """
     if not number:
         raise invalid({"seat": "请选择坐席。"})
     if not re.fullmatch(r"[0-9]{1,8}", number) or not _exists(number):
@@ -170,13 +188,26 @@ def _take_seat(who: Person, number: str, queues: list[list[Any]]) -> str:
     if seat and seat["agent"] not in (None, who.login):
         raise Refusal("seat_taken")
     if seat and seat["agent"] == who.login and seat["presence"] != "signed_out":
+        same = seat.get("telephone", telephone) == telephone
+        if not same and seat["activity"] == "idle":
+            _sign_in(number, who, queues, telephone)
         return number
     elsewhere = floor.seat(floor.seat_of(who.login) or "")
     if elsewhere:
         _leave_seat(elsewhere)
-    floor.command("sign_in", number, agent=who.login, queues=queues)
+    _sign_in(number, who, queues, telephone)
+    desk().holders.release(number)
     drop(current_app.extensions["socketio"], desk().pages.of_seat(number, but_not=who.id))
     return number
+
+
+def _sign_in(number: str, who: Person, queues: list[list[Any]], telephone: str) -> None:
+    desk().floor.command("sign_in", number, agent=who.login, queues=queues, telephone=telephone)
+
+
+def sign_in_again(number: str) -> None:
+    """At a seat that the PBX has forgotten (it has restarted), with the telephone chosen at the log-in."""
+    _sign_in(number, me(), queues_of(me().id), session.get("telephone", "desk"))
 
 
 def _leave_seat(seat: dict[str, Any]) -> None:
@@ -187,6 +218,7 @@ def _leave_seat(seat: dict[str, Any]) -> None:
     except Refusal as refusal:
         if refusal.code != "not_signed_in":
             raise
+    desk().holders.release(seat["seat"])
 
 
 def _exists(number: str) -> bool:

@@ -1,39 +1,44 @@
 """Telephones of browsers: PJSIP endpoints in Asterisk's memory, each with a password made for one log-in.
 
-    page ─HTTP─► desktop ─phone────► PUT auth, aor, endpoint 8001w       asked again: a new password
-    log-out ─────────────sign_out──► DELETE endpoint, aor, auth 8001w    what had registered there is gone too
+    page ─HTTP─► desktop ─phone─► PUT auth, aor, endpoint 8001w       asked again: a new password
+    seat signed out, or at its desk phone ─► DELETE endpoint, aor, auth 8001w, and with them its registration
 
 Asterisk forgets them when it restarts; the page, whose registration is then refused, asks again. Those of the
-citizen page are lent for a visit and come back by themselves.
+citizen page are lent for a visit. What Asterisk has and nobody may use is withdrawn, whoever forgot it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import secrets
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import structlog
 
 from cti.ari import AriError
+from cti.commands import Commands, Refused
+from cti.floor import Floor, Seat
 
 log = structlog.get_logger()
 
 CITIZENS = tuple(f"citizen{number}" for number in range(1, 9))
 """So many citizen pages may have a telephone at once."""
 LENT_SECONDS = 600.0
-SESSION = "res_pjsip"
+"""So long without a call a citizen page keeps its telephone."""
+TIDY_EVERY = 30.0
+JOINING = 0.5
+"""Seconds that Asterisk's event may come after the acknowledged sign-in."""
+_SEAT = re.compile(r"([0-9]{3,6})w")
 
 
 class Request(Protocol):
     """`cti.ari.Ari.request`."""
 
     async def __call__(self, method: str, *path: str, body: Any = None) -> Any: ...
-
-
-class AllLent(Exception):
-    """Every telephone for citizen pages is in use."""
 
 
 def endpoint(name: str, context: str, *, silence: int, media_address: str, codecs: str) -> dict[str, str]:
@@ -84,43 +89,115 @@ AOR = {
 class Telephones:
     """Makes and withdraws the browsers' telephones of one PBX."""
 
-    def __init__(self, *, silence: int = 10, media_address: str = "", lent: float = LENT_SECONDS) -> None:
-        self._silence, self._media_address, self._lent_seconds = silence, media_address, lent
+    def __init__(
+        self, commands: Commands, floor: Callable[[], Floor], *, silence: int = 10, media_address: str = ""
+    ) -> None:
+        self._floor = floor
+        self._silence, self._media_address = silence, media_address
         self.request: Request | None = None
         """`Ari.request`, once there is one."""
-        self._lent: dict[str, asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._lent: dict[str, float] = {}
+        """Citizens' telephones in use, with the time (monotonic) of the last look that found a call."""
+        self._lock = asyncio.Lock()
+        self._wake, self._changed = asyncio.Event(), asyncio.Event()
+        commands.verbs |= {
+            "phone": self.phone,
+            "phone_gone": self.phone_gone,
+            "citizen_phone": self.citizen_phone,
+            "citizen_phone_gone": self.citizen_phone_gone,
+        }
 
-    async def make(self, seat: str) -> dict[str, str]:
-        """The telephone of a seat's browser, with a new password: {"user": "8001w", "password"}.
+    # --- commands ---------------------------------------------------------------------------------
 
-        A page that registered with an earlier password keeps its call but can register no more.
-        Raises AriError.
+    async def phone(self, seat: str) -> dict[str, Any]:
+        """The telephone of a seat's browser, with a new password: {"phone": {"user": "8001w", "password"}}.
+
+        A page that registered with an earlier password keeps its call but can register no more. Refused where
+        nobody is signed in, or at the desk phone. Raises AriError.
         """
-        return await self._make(f"{seat}w", "from-seat", "opus,alaw")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(JOINING):
+                while not self._is_at_browser(seat):
+                    await self._changed.wait()
+        async with self._lock:
+            place = self._floor().seats.get(seat)
+            if place is None or place.presence == "signed_out":
+                raise Refused("not_signed_in", f"nobody is signed in at seat {seat}")
+            if place.telephone != "browser":
+                raise Refused("desk_telephone", f"seat {seat} has taken its desk phone")
+            return {"phone": await self._make(f"{seat}w", "from-seat", "opus,alaw")}
 
-    async def withdraw(self, seat: str) -> None:
-        """Take a seat's browser telephone away; nothing happens when there is none. Raises AriError."""
-        await self._withdraw(f"{seat}w")
+    async def phone_gone(self, seat: str) -> None:
+        """Withdraw a seat's browser telephone; nothing happens when there is none. Raises AriError."""
+        async with self._lock:
+            await self._withdraw(f"{seat}w")
 
-    async def lend(self) -> dict[str, str]:
-        """A telephone for a citizen page: {"user": "citizen1", "password"}. Raises AllLent, AriError."""
-        name = next((one for one in CITIZENS if one not in self._lent), None)
-        if name is None:
-            raise AllLent
-        self._remind(name)
-        try:
+    async def citizen_phone(self) -> dict[str, Any]:
+        """A telephone for a citizen page: {"phone": {"user": "citizen1", "password"}}. Raises AriError."""
+        async with self._lock:
+            name = next((one for one in CITIZENS if one not in self._lent), None)
+            if name is None:
+                raise Refused("no_telephone_free", "every telephone for citizen pages is in use")
             # A-law as from a trunk: what is demonstrated is what a citizen's telephone does.
-            return await self._make(name, "from-citizen-page", "alaw,opus")
-        except BaseException:
-            self._forget(name)
-            raise
+            phone = await self._make(name, "from-citizen-page", "alaw,opus")
+            self._lent[name] = time.monotonic()
+            return {"phone": phone}
 
-    async def take_back(self, name: str) -> None:
+    async def citizen_phone_gone(self, user: str) -> None:
         """The visit is over. Names of others are passed over. Raises AriError."""
-        if name in self._lent:
-            await self._withdraw(name)
-            self._forget(name)
+        async with self._lock:
+            if user in self._lent:
+                await self._withdraw(user)
+                del self._lent[user]
+
+    # --- withdrawing ------------------------------------------------------------------------------
+
+    def watch(self, before: Seat | None, after: Seat) -> None:
+        """To be told each change of a seat."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+        was = before is not None and before.agent and before.telephone == "browser"
+        if was and not (after.agent and after.telephone == "browser"):
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Withdraw what nobody may use: at once when told of a log-out, and every TIDY_EVERY seconds."""
+        while True:
+            self._wake.clear()
+            with contextlib.suppress(AriError):  # Asterisk is away: it forgets them all, or is asked again
+                async with self._lock:
+                    await self.tidy()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TIDY_EVERY):
+                    await self._wake.wait()
+
+    async def tidy(self) -> None:
+        """One look at what Asterisk has. Raises AriError."""
+        if self.request is None:
+            return
+        now = time.monotonic()
+        endpoints = await self.request("GET", "endpoints", "PJSIP")
+        there = {one["resource"]: one["channel_ids"] for one in endpoints}
+        for name in set(self._lent) - set(there):
+            del self._lent[name]
+        for name, channels in there.items():
+            seat = _SEAT.fullmatch(name)
+            if name in CITIZENS:
+                # After a restart of the cti a visit is counted anew.
+                since = self._lent[name] = now if channels else self._lent.get(name, now)
+                over = now - since >= LENT_SECONDS
+            else:
+                over = bool(seat) and not channels and not self._is_at_browser(seat.group(1) if seat else "")
+            if over:
+                await self._withdraw(name)
+                self._lent.pop(name, None)
+                log.info("telephone_withdrawn", name=name)
+
+    def _is_at_browser(self, seat: str) -> bool:
+        place = self._floor().seats.get(seat)
+        return place is not None and place.presence != "signed_out" and place.telephone == "browser"
+
+    # --- Asterisk's words -------------------------------------------------------------------------
 
     async def _make(self, name: str, context: str, codecs: str) -> dict[str, str]:
         password = secrets.token_urlsafe(24)
@@ -144,35 +221,4 @@ class Telephones:
     async def _ask(self, method: str, kind: str, name: str, **body: Any) -> Any:
         if self.request is None:
             raise AriError("no connection to Asterisk")
-        return await self.request(method, "asterisk", "config", "dynamic", SESSION, kind, name, **body)
-
-    # --- lending ---------------------------------------------------------------------------------
-
-    def _remind(self, name: str) -> None:
-        loop = asyncio.get_running_loop()
-        self._lent[name] = loop.call_later(self._lent_seconds, lambda: self._spawn(self._over(name)))
-
-    def _forget(self, name: str) -> None:
-        timer = self._lent.pop(name, None)
-        if timer:
-            timer.cancel()
-
-    async def _over(self, name: str) -> None:
-        """The time is up: back with it, unless it is in a call."""
-        try:
-            if self.request and (await self.request("GET", "endpoints", "PJSIP", name))["channel_ids"]:
-                self._remind(name)
-                return
-            await self._withdraw(name)
-            self._forget(name)
-        except AriError as error:
-            if error.status == 404:  # Asterisk has restarted and forgotten it
-                self._forget(name)
-                return
-            log.warning("citizen_telephone_not_taken_back", name=name, error=str(error))
-            self._remind(name)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        return await self.request(method, "asterisk", "config", "dynamic", "res_pjsip", kind, name, **body)

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -136,7 +137,7 @@ class Cti:
         answer(reply)
 
     def _obey(self, command: dict[str, Any]) -> None:
-        name, number = command["name"], command["seat"]
+        name, number = command["name"], command.get("seat", "")
         if name == "sign_in":
             self.seat(
                 number,
@@ -149,6 +150,16 @@ class Cti:
             self.seat(number, agent=None, presence="signed_out", reason=None, queues=[])
         elif name in ("ready", "not_ready"):
             self.seat(number, presence=name, reason=command.get("reason"))
+
+
+class Form(dict[str, Any]):
+    """A multipart form instead of JSON; a file is (name, bytes)."""
+
+    def data(self) -> dict[str, Any]:
+        return {
+            key: (BytesIO(value[1]), value[0]) if isinstance(value, tuple) else value
+            for key, value in self.items()
+        }
 
 
 @dataclass
@@ -164,8 +175,9 @@ class Browser:
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         if not self.csrf:
             self.csrf = self.get("/api/session").json["csrf"]
+        given: dict[str, Any] = {"data": body.data()} if isinstance(body, Form) else {"json": body}
         return self.client.open(
-            path, method=method, json=body, headers={"X-CSRF-Token": self.csrf, **headers}
+            path, method=method, headers={"X-CSRF-Token": self.csrf, **headers}, **given
         )
 
     def post(self, path: str, body: Any = None, **headers: str) -> Any:

@@ -33,6 +33,7 @@ def test_an_agent_takes_a_seat_with_the_queues_served(cti: Cti, open_browser: Op
             "seat": "8001",
             "agent": "agent01",
             "queues": [["complaint", 2], ["consultation", 0]],
+            "telephone": "desk",
         }
     ]
     assert accesses(parts) == ["log_in"]
