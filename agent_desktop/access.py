@@ -28,6 +28,7 @@ SEATED = frozenset({"agent"})
 WRITERS = frozenset({"agent", "shift_leader", "dispatcher", "administrator"})
 NOTERS = frozenset({"agent", "shift_leader", "administrator"})
 """Which kinds of notes each may write is in `tickets.caller_notes`."""
+CALLERS_BACK = frozenset({"agent", "shift_leader", "administrator"})
 REVEALERS = frozenset({"agent", "shift_leader", "dispatcher", "administrator"})
 
 ALLOWED: dict[str, frozenset[str]] = {
@@ -91,6 +92,12 @@ ALLOWED: dict[str, frozenset[str]] = {
     "recordings.peaks": EVERYBODY,
     "catalogue.show": EVERYBODY,
     "catalogue.transfer": SEATED,
+    "missed.listing": CALLERS_BACK,
+    "missed.count": CALLERS_BACK,
+    "missed.take": CALLERS_BACK,
+    "missed.release": CALLERS_BACK,
+    "missed.attempt": CALLERS_BACK,
+    "missed.give_up": CALLERS_BACK,
 }
 """endpoint -> roles; PUBLIC: no log-in needed. What a ticket's action needs is in `tickets.life`."""
 

@@ -130,6 +130,7 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
         caller_notes,
         knowledge,
         listening,
+        missed,
         catalogue,
         browser_files,
     ):
@@ -265,8 +266,10 @@ def _read_names(desk: Desk) -> None:
 def _tick(desk: Desk, stop: threading.Event) -> None:
     """Once a second: seats without a page; once a minute: names of queues and seats."""
     names_at = time.monotonic()
+    missed_calls = missed.Watch(desk)
     while not stop.wait(1.0):
         watch_screens(desk, time.monotonic())
+        missed_calls.look(time.monotonic())
         if time.monotonic() - names_at >= NAMES_SECONDS:
             names_at = time.monotonic()
             _read_names(desk)

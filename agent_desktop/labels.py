@@ -37,6 +37,17 @@ SYSTEM_REASONS = {
     "after_call": "话后处理",
     "screen_gone": "页面已断开",
 }
+MISSED_RESULTS = {
+    "dialled": "已拨出",
+    "reached": "已联系上",
+    "no_answer": "无人接听",
+    "busy": "占线",
+    "switched_off": "关机或无法接通",
+    "wrong_number": "空号或打错",
+    "refused": "市民不需要",
+    "given_up": "放弃回拨",
+}
+MISSED_CLOSED = {"reached": "已联系上", "got_through": "市民已接通", "given_up": "放弃回拨"}
 ROLES = {
     "agent": "话务员",
     "shift_leader": "班长",

@@ -12,6 +12,7 @@ from marshmallow.validate import Length, OneOf, Range, Regexp
 from agent_desktop.errors import UID
 from agent_desktop.labels import OUTCOMES, ROLES
 from tickets.caller_notes import KINDS as NOTE_KINDS
+from ivr.missed_rules import SAID_BY_PEOPLE
 from tickets.states import RequestType, Urgency
 
 LONGEST_NUMBER = 2**31 - 1
@@ -328,6 +329,20 @@ class CallQuery(Paged):
     mine = String(load_default="")
     outcome = choice("没有这个结果。", ["", *OUTCOMES], load_default="")
     date = String(load_default="", validate=Regexp(r"^(\d{4}-\d{2}-\d{2})?$", error="日期应如 2026-11-21。"))
+
+
+class MissedQuery(Paged):
+    state = choice("没有这个状态。", ["open", "mine", "closed"], load_default="open")
+
+
+class MissedAttemptIn(Schema):
+    result = choice("请选择回拨结果。", [one.value for one in SAID_BY_PEOPLE], required=True)
+    note = String(load_default="", validate=Length(0, 256, error="备注请不超过 256 字。"))
+
+
+class MissedGivenUp(Schema):
+    note = words("请填写放弃回拨的原因（至少 2 个字）。", 256, least=2)
+    version = number("页面已过期，请刷新后再试。", allow_none=True, load_default=None)
 
 
 class RecordingQuery(Paged):
@@ -832,6 +847,46 @@ class Catalogue(Schema):
     reasons = List(Nested(ReasonOut))
     seats = List(Dict())
     transfer = Dict()
+
+
+class MissedTry(Schema):
+    at = Integer()
+    result = String()
+    result_label = String()
+    note = String()
+    user_name = String(allow_none=True)
+
+
+class MissedRow(Schema):
+    id = Integer()
+    number = Nested(NumberOut)
+    kind = String()
+    kind_label = String()
+    times = Integer()
+    first_at = Integer()
+    last_at = Integer()
+    waiting_seconds = Integer()
+    queue_label = String()
+    attempts = Integer()
+    last_attempt = Nested(MissedTry, allow_none=True)
+    taken_by_name = String(allow_none=True)
+    mine = Boolean()
+    version = Integer()
+    last_call_uid = String()
+    has_message = Integer(allow_none=True)
+    message = Nested(RecordingBrief, allow_none=True)
+    closed_at = Integer(allow_none=True)
+    closed_as = String(allow_none=True)
+    closed_as_label = String(allow_none=True)
+    closed_by_name = String(allow_none=True)
+
+
+class MissedPage(page_of(MissedRow)):  # type: ignore[misc]
+    open = Integer()
+
+
+class MissedCount(Schema):
+    open = Integer()
 
 
 class Health(Schema):

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from agent_desktop import missed
 from agent_desktop.access import may_see_call
 from agent_desktop.calls import number_of_call
 from agent_desktop.desk import desk, me
@@ -23,8 +24,6 @@ from agent_desktop.errors import Refusal
 from db import numbers
 from db.models import (
     JournalEvent,
-    MissedAttempt,
-    MissedCaller,
     Ticket,
     TransferTarget,
     User,
@@ -82,10 +81,7 @@ def typed(text: str) -> Dialling:
 
 def note_dialled(db: Session, missed_id: int) -> None:
     """One more try at a missed caller."""
-    row = db.get(MissedCaller, missed_id)
-    if row is not None:
-        row.attempts += 1
-        db.add(MissedAttempt(missed_id=row.id, user_id=me().id, result="dialled"))
+    missed.note_dialled(db, missed_id, me())
 
 
 def target(db: Session, kind: str, chosen: str) -> Target:
@@ -149,14 +145,7 @@ def _of_ticket(db: Session, number: str) -> Dialling:
 
 def _of_missed(db: Session, missed_id: int) -> Dialling:
     """Takes the row: two agents never call the same citizen back."""
-    row = db.get(MissedCaller, missed_id)
-    if row is None or row.closed_at is not None:
-        raise Refusal("not_found", "这条漏话已处理完毕，无需回拨。")
-    if row.taken_by not in (None, me().id):
-        raise Refusal("taken")
-    if row.taken_by is None:
-        row.taken_by, row.taken_at = me().id, now()
-    return _dialling(row.caller, f"missed:{row.id}")
+    return _dialling(missed.number_to_dial(db, missed_id, me()), f"missed:{missed_id}")
 
 
 def _of_call(db: Session, uid: str) -> Dialling:

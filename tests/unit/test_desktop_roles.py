@@ -9,6 +9,8 @@ from desktop_parts import PEOPLE, Browser, Cti, keep_recording, past_call
 
 from agent_desktop.access import ALLOWED, PUBLIC
 from agent_desktop.app import Parts
+from db.models import now
+from ivr.missed import note_ended
 
 pytest_plugins = ["desktop_fixtures"]
 
@@ -59,6 +61,12 @@ REQUESTS: dict[str, tuple[str, str, object]] = {
     "recordings.peaks": ("GET", "/api/recordings/1/peaks", None),
     "catalogue.show": ("GET", "/api/catalogue", None),
     "catalogue.transfer": ("GET", "/api/catalogue/transfer", None),
+    "missed.listing": ("GET", "/api/missed?state=open", None),
+    "missed.count": ("GET", "/api/missed/count", None),
+    "missed.take": ("POST", "/api/missed/1/take", {}),
+    "missed.release": ("POST", "/api/missed/1/release", {}),
+    "missed.attempt": ("POST", "/api/missed/1/attempt", {"result": "busy"}),
+    "missed.give_up": ("POST", "/api/missed/1/give-up", {"note": "空号"}),
     "session.log_out": ("DELETE", "/api/session", None),
 }
 """In an order in which each request finds what it needs."""
