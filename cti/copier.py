@@ -271,7 +271,10 @@ class Copier:
             if entry.event == "QUEUESTART":
                 self._close_open_calls(session, entry.at, touched, written)
             elif entry.call and entry.understood:
-                facts = touched.get(entry.call) or ledger.begin(entry)
+                facts = touched.get(entry.call)
+                if facts is None and entry.event in ledger.NEVER_FIRST:
+                    continue
+                facts = facts or ledger.begin(entry)
                 touched[entry.call] = ledger.apply(facts, entry, self._short_abandon_s)
         self._save(session, touched, written)
 
@@ -300,6 +303,8 @@ class Copier:
                 row.at, row.call_uid, row.queue, row.agent, row.event, tuple(row.data), understood=True
             )
             uid = row.call_uid or ""
+            if uid not in facts and entry.event in ledger.NEVER_FIRST:
+                continue
             facts[uid] = ledger.apply(facts.get(uid) or ledger.begin(entry), entry, self._short_abandon_s)
         return facts
 

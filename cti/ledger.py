@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote
@@ -111,6 +111,11 @@ class CallFacts:
     choice: Outcome | None = None
     """What the call would be if it ended now without an answer: served, call-back, message, overflow..."""
     outcome: Outcome | None = None
+
+
+NEVER_FIRST = frozenset(("COMPLETECALLER", "COMPLETEAGENT", "BLINDTRANSFER", "ATTENDEDTRANSFER"))
+"""Lines that begin no call: after a channel has been taken out of its queue, app_queue signs them with the
+unique id of the empty channel that it was left with."""
 
 
 def begin(entry: Entry) -> CallFacts:
@@ -427,10 +432,18 @@ def _agent_left(facts: CallFacts, entry: Entry) -> CallFacts:
 
 def _returned(facts: CallFacts, entry: Entry) -> CallFacts:
     """The agent's telephone was gone. The line is written when the citizen is passed on, seconds later."""
-    seat, at = _seat(_field(entry, 1)), facts.left_at or entry.at
+    seat, at = _seat(_field(entry, 1)), _left_at(facts) or entry.at
     back = _stretch(_left_alone(facts, at), replace(entry, at=at), Kind.RETURNED)
     same = Towards(seat, is_seat=True) if seat and _field(entry, 2) == "same_seat" else None
     return replace(back, towards=same, ended_by=None)
+
+
+def _left_at(facts: CallFacts) -> datetime | None:
+    """When app_queue saw the agent's leg end, in whole seconds; None where the talk went on after that."""
+    edges = [edge for part in facts.parts for edge in (part.began_at, part.ended_at) if edge]
+    if facts.left_at is None or facts.left_at + timedelta(seconds=1) < max(edges, default=facts.left_at):
+        return None
+    return facts.left_at
 
 
 def _survey_began(facts: CallFacts, entry: Entry) -> CallFacts:
