@@ -10,9 +10,24 @@ export const KEYS = {
   hangUp: 'F7',
   transfer: 'F8',
   finish: 'F9',
+  moreTime: 'Shift+F9',
+  endAll: 'Shift+F7',
+  threeWay: 'Shift+F8',
+  back: 'Alt+X',
+  hold: 'Alt+H',
+  mute: 'Alt+M',
+  keypad: 'Alt+K',
+  pauseRecording: 'Alt+P',
+  dial: 'Alt+C',
+  redial: 'Alt+R',
   reveal: 'F10',
   save: 'Ctrl+Enter',
   saveToo: 'Ctrl+S',
+  saveNext: 'Alt+Enter',
+  history: 'Ctrl+H',
+  script: 'Ctrl+J',
+  knowledge: 'Ctrl+K',
+  nearby: 'Ctrl+L',
   first: 'Alt+1',
   second: 'Alt+2',
   third: 'Alt+3',
@@ -22,15 +37,25 @@ export const KEYS = {
 
 export type Shortcut = keyof typeof KEYS
 
-/** "Ctrl+Enter" for the event of that key press. */
+/**
+ * "Ctrl+Enter", "Shift+F7" for the event of that key press. With Alt the key is told by its place: some keyboards
+ * write another sign then. Shift counts with the F keys only; with letters it is a way to write them.
+ */
 export function spelled(
-  event: Pick<KeyboardEvent, 'key' | 'code' | 'ctrlKey' | 'metaKey' | 'altKey'>,
+  event: Pick<KeyboardEvent, 'key' | 'code' | 'ctrlKey' | 'metaKey' | 'altKey'> & { shiftKey?: boolean },
 ): string {
-  const digit = /^Digit(\d)$/.exec(event.code)?.[1]
+  const place = /^(?:Digit(\d)|Key([A-Z]))$/.exec(event.code)
+  const letter = event.altKey ? place?.[2] : undefined
   const plain =
     event.code === 'Space' ? 'Space' : event.key.length === 1 ? event.key.toUpperCase() : event.key
-  const name = digit ?? plain
-  return [event.ctrlKey || event.metaKey ? 'Ctrl' : '', event.altKey ? 'Alt' : '', name]
+  const name = place?.[1] ?? letter ?? plain
+  const shift = event.shiftKey && /^F\d+$/.test(name)
+  return [
+    event.ctrlKey || event.metaKey ? 'Ctrl' : '',
+    event.altKey ? 'Alt' : '',
+    shift ? 'Shift' : '',
+    name,
+  ]
     .filter(Boolean)
     .join('+')
 }

@@ -29,12 +29,49 @@ export type Element = (typeof ELEMENTS)[number]
 /** Shorter than this says too little: "噪音" is a word, not what happened. */
 const ENOUGH: Record<Element, number> = { who: 1, when: 2, where: 3, what: 8, asked_for: 4 }
 
-export type ElementCheck = 'missing' | 'thin' | 'good'
+/** Without one of these signs nobody could find the moment or the place. */
+const SIGNS: Partial<Record<Element, RegExp>> = {
+  when: /[0-9一二三四五六七八九十两半今昨前近当每刚早晚夜午凌晨周月年日天时点节现起]|长期|一直|刚才/,
+  where:
+    /[0-9路街道巷弄村镇乡区苑园号幢栋楼室口站桥校院场厂店门市府库河湖江旁侧处]|大厦|公寓|家中|网上|线上|不详/,
+}
+/** A question about rules happens nowhere, and a suggestion at no time. */
+const OPTIONAL: Record<string, readonly Element[]> = {
+  consultation: ['when', 'where'],
+  suggestion: ['when'],
+}
 
-export function checkElement(element: Element, text: string): ElementCheck {
-  const length = [...text.trim()].length
-  if (!length) return 'missing'
-  return length < ENOUGH[element] ? 'thin' : 'good'
+export type ElementCheck = 'missing' | 'optional' | 'thin' | 'good'
+
+export function checkElement(element: Element, text: string, requestType = ''): ElementCheck {
+  const words = text.trim()
+  if (!words) return OPTIONAL[requestType]?.includes(element) ? 'optional' : 'missing'
+  const enough = [...words].length >= ENOUGH[element] && (SIGNS[element]?.test(words) ?? true)
+  return enough ? 'good' : 'thin'
+}
+
+/** The elements that a good ticket still lacks, in the order of the form. */
+export function lacking(form: TicketForm): { element: Element; check: 'missing' | 'thin' }[] {
+  return ELEMENTS.flatMap((element) => {
+    const check = checkElement(element, form[element], form.request_type)
+    return check === 'missing' || check === 'thin' ? [{ element, check }] : []
+  })
+}
+
+const LONGEST_ANSWER = 8000
+
+/** The form with `text` at the end of its answer, once; an answer is given directly, so the way of handling follows. */
+export function withAnswer(form: TicketForm, text: string): TicketForm {
+  const before = form.answer.trimEnd()
+  const joined = before.includes(text.trim()) ? form.answer : [before, text.trim()].filter(Boolean).join('\n')
+  return { ...form, answer: joined.slice(0, LONGEST_ANSWER), disposition: 'direct' }
+}
+
+/** Is there enough to look for the same matter: what it is about, and where or what exactly? */
+export function isComparable(form: TicketForm): boolean {
+  const said =
+    form.region_id !== null || [form.where, form.title, form.what].some((text) => text.trim().length > 3)
+  return form.category_id !== null && said
 }
 
 /** Names of the fields without which no ticket can be saved, in the order of the screen. */

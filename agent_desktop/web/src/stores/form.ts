@@ -11,7 +11,7 @@ import { ApiError, api } from '../api'
 import { emptyForm, fromDraft, isTouched, missing, newKey, toTicket } from '../rules/form'
 import { backOff } from '../rules/pushes'
 import { shelf } from '../shelf'
-import type { Citizen, Draft, DraftBody, TicketDetail, TicketForm } from '../types'
+import type { Attachment, Citizen, Draft, DraftBody, TicketDetail, TicketForm } from '../types'
 import { useClock } from './clock'
 import { useSession } from './session'
 
@@ -29,6 +29,8 @@ export const useForm = defineStore('form', () => {
   const callUid = ref<string | null>(null)
   const form = ref<TicketForm>(emptyForm())
   const key = ref('')
+  /** Files that the server keeps under `key`, for the draft to remember. */
+  const attached = ref<Attachment[]>([])
   const draftState = ref<DraftState>('none')
   const savedAt = ref<number | null>(null)
   const submitting = ref(false)
@@ -38,24 +40,32 @@ export const useForm = defineStore('form', () => {
   const others = ref<OpenDraft[]>([])
 
   let kept = ''
+  let filling = false
   let quiet: ReturnType<typeof setTimeout> | undefined
   let flying: Promise<void> | null = null
   let attempt = 0
 
-  const touched = computed(() => isTouched(form.value))
+  const touched = computed(() => isTouched(form.value) || attached.value.length > 0)
   const unsaved = computed(() => ['waiting', 'saving', 'unsaved'].includes(draftState.value))
   const userId = () => useSession().user?.id ?? 0
-  const body = (): DraftBody => ({ ...form.value, key: key.value })
-  const mark = (text: TicketForm) => JSON.stringify({ ...text, key: key.value })
+  const body = (text = form.value): DraftBody => ({
+    ...text,
+    key: key.value,
+    ...(attached.value.length ? { attachments: attached.value } : {}),
+  })
+  const mark = (text: TicketForm) => JSON.stringify(body(text))
   const written = () => mark(form.value)
 
   function fill(from: DraftBody | null): void {
     const next = fromDraft(from ?? {})
     faults.value = {}
     ticket.value = null
+    filling = true
     key.value = from?.key ?? newKey()
+    attached.value = from?.attachments ?? []
     kept = mark(next)
     form.value = next
+    filling = false
   }
 
   /** Begin, or go on with, the ticket of `uid`; `draftOf` asks for its draft. The text in hand is kept first. */
@@ -92,10 +102,10 @@ export const useForm = defineStore('form', () => {
     fill(null)
   }
 
-  watch(form, () => changed(), { deep: true, flush: 'sync' })
+  watch([form, attached], () => changed(), { deep: true, flush: 'sync' })
 
   function changed(): void {
-    if (!callUid.value || ticket.value || written() === kept) return
+    if (filling || !callUid.value || ticket.value || written() === kept) return
     shelf.put(userId(), { call_uid: callUid.value, body: body(), changed_at: useClock().now })
     if (draftState.value !== 'saving') draftState.value = 'waiting'
     clearTimeout(quiet)
@@ -146,12 +156,16 @@ export const useForm = defineStore('form', () => {
     form.value = next
   }
 
+  /** Is there everything without which no ticket can be saved? The sentences for the rest are left in `faults`. */
+  function complete(sentenceFor: (field: string) => string): boolean {
+    faults.value = Object.fromEntries(missing(form.value).map((name) => [name, sentenceFor(name)]))
+    return !Object.keys(faults.value).length
+  }
   /** Save the ticket. Throws ApiError; sentences for single fields are left in `faults`. */
   async function submit(sentenceFor: (field: string) => string): Promise<TicketDetail | null> {
     if (submitting.value || ticket.value || !callUid.value) return null
     const uid = callUid.value
-    faults.value = Object.fromEntries(missing(form.value).map((name) => [name, sentenceFor(name)]))
-    if (Object.keys(faults.value).length) return null
+    if (!complete(sentenceFor)) return null
     clearTimeout(quiet)
     submitting.value = true
     try {
@@ -204,6 +218,7 @@ export const useForm = defineStore('form', () => {
     callUid,
     form,
     key,
+    attached,
     draftState,
     savedAt,
     submitting,
@@ -216,6 +231,7 @@ export const useForm = defineStore('form', () => {
     close,
     flush,
     chooseCitizen,
+    complete,
     submit,
     another,
     loadOthers,
