@@ -157,8 +157,8 @@ def _flask(settings: Settings) -> APIFlask:
         SECRET_KEY=settings.session_key,
         SESSION_COOKIE_NAME="hotline",
         SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.secure_cookies,
+        SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(hours=SESSION_HOURS),
         SESSION_REFRESH_EACH_REQUEST=False,
         MAX_CONTENT_LENGTH=BODY_LIMIT,
@@ -171,15 +171,15 @@ def _flask(settings: Settings) -> APIFlask:
         },
     )
     app.session_interface = Cookie()
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
     proxies = settings.trusted_proxies
     if proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
         )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    Talisman(
     sip = urlsplit(settings.sip_ws)
+    Talisman(
         app,
         force_https=False,
         strict_transport_security=settings.secure_cookies,
@@ -210,8 +210,8 @@ def _desk(settings: Settings, socketio: SocketIO) -> Desk:
         people=People(factory),
         floor=Floor([settings.pbx_name], emit, ask, names, figures),
         screens=Screens(settings.screen_gone_seconds),
-        pages=Pages(max(1, settings.web_threads - THREADS_FOR_REQUESTS)),
         holders=PhoneHolders(),
+        pages=Pages(max(1, settings.web_threads - THREADS_FOR_REQUESTS)),
         names=names,
         figures=figures,
     )
@@ -264,7 +264,7 @@ def _read_names(desk: Desk) -> None:
 
 
 def _tick(desk: Desk, stop: threading.Event) -> None:
-    """Once a second: seats without a page; once a minute: names of queues and seats."""
+    """Once a second: seats without a page, who waits for a call back; once a minute: names of queues."""
     names_at = time.monotonic()
     missed_calls = missed.Watch(desk)
     while not stop.wait(1.0):

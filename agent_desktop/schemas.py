@@ -11,8 +11,8 @@ from marshmallow.validate import Length, OneOf, Range, Regexp
 
 from agent_desktop.errors import UID
 from agent_desktop.labels import OUTCOMES, ROLES
-from tickets.caller_notes import KINDS as NOTE_KINDS
 from ivr.missed_rules import SAID_BY_PEOPLE
+from tickets.caller_notes import KINDS as NOTE_KINDS
 from tickets.states import RequestType, Urgency
 
 LONGEST_NUMBER = 2**31 - 1
@@ -105,7 +105,6 @@ class LogIn(Schema):
     login = words("请输入账号。", 32)
     password = words("请输入密码。", 256)
     seat = String(allow_none=True, validate=Length(0, 8, error="没有这个坐席。"))
-
     telephone = choice("请选择软电话或桌面话机。", ["browser", "desk"], load_default="desk")
 
 
@@ -120,6 +119,7 @@ class PhoneAsked(Schema):
 
 class VisitOver(Schema):
     user = String(required=True, validate=Length(1, 32, error="没有这部电话。"))
+
 
 class NotReady(Schema):
     """Which reasons there are is a table: the view looks."""
@@ -382,25 +382,10 @@ class SessionOut(Schema):
     city = String()
     server_time = Integer()
     wrapup_seconds = Integer()
+    telephone = String(validate=OneOf(["browser", "desk"]))
     links = Dict(keys=String(), values=Nested(LinkOut))
 
 
-class SeatChoice(Schema):
-    number = String()
-    label = String()
-    taken = Boolean()
-    agent = String(allow_none=True)
-    reachable = Boolean()
-
-
-class Accepted(Schema):
-    ok = Boolean()
-
-
-    telephone = String(validate=OneOf(["browser", "desk"]))
-class SeatOut(Schema):
-    seat = String()
-    agent = String(allow_none=True)
 class IceServer(Schema):
     urls = List(String())
     username = String()
@@ -415,6 +400,21 @@ class PhoneAccount(Schema):
     ice = List(Nested(IceServer))
 
 
+class SeatChoice(Schema):
+    number = String()
+    label = String()
+    taken = Boolean()
+    agent = String(allow_none=True)
+    reachable = Boolean()
+
+
+class Accepted(Schema):
+    ok = Boolean()
+
+
+class SeatOut(Schema):
+    seat = String()
+    agent = String(allow_none=True)
     presence = String()
     reason = String(allow_none=True)
     activity = String()

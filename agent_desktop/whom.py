@@ -27,7 +27,6 @@ from db.models import (
     Ticket,
     TransferTarget,
     User,
-    now,
 )
 from tickets import ticket_number
 
