@@ -297,3 +297,14 @@ def test_rules_that_fail_are_tried_again_and_never_stop_the_ledger(
     copy_all(copier(journal, engine, Noted(*[ValueError("a mistake of ours")] * failures)))
     assert noted(engine) == kept
     assert [str(call.outcome) for call in calls(engine).values()] == ["answered"]
+
+
+def test_what_app_queue_says_of_a_channel_it_was_left_with_is_no_call(journal: Path, engine: Engine) -> None:
+    stray = "1795289111|pbx1-1795289111.9|consultation|agent01|COMPLETECALLER|1|15|1\n"
+    journal.write_text(START + ANSWERED + stray)
+    copy_all(copier(journal, engine))
+    with journal.open("a") as file:
+        file.write(stray)
+    copy_all(copier(journal, engine))
+    assert list(calls(engine)) == ["pbx1-1795289075.0"]
+    assert lines_kept(engine) == 12

@@ -191,6 +191,14 @@ def test_the_next_agent_has_the_next_stretch(lines: str, expected: list[object])
     )
 
 
+def test_a_telephone_that_is_gone_long_after_a_queues_word_was_there_until_the_line_that_says_so() -> None:
+    lines = TELEPHONE_GONE.splitlines(keepends=True)
+    hold = [line for line in LONG_CALL.splitlines(keepends=True) if "HELD" in line or "RESUMED" in line]
+    early = lines[0].replace("1795289110", "1795289095")
+    facts = fold(TALKING + early + "".join(hold) + "".join(lines[1:]))
+    assert told(facts)[0] == ("agent", "agent01", "", 27.0)
+
+
 def test_a_transfer_outside_is_talk_from_the_answer_there() -> None:
     facts = fold(
         TALKING
