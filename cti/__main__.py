@@ -32,6 +32,7 @@ from cti.link.client import DesktopLink
 from cti.outbound import Outbound
 from cti.recording import Recording
 from cti.steps import Steps
+from cti.telephones import Telephones
 from cti.third_party import ThirdParty
 from db.engine import open_engine, sessions
 from hotline.settings import Settings, load
@@ -76,6 +77,12 @@ class Cti:
         self.third_party = ThirdParty(self.ami, self.commands)
         self.recording = Recording(self.ami, self.commands, self._event)
         self.outbound = Outbound(settings.pbx_name, self.commands)
+        self.telephones = Telephones(
+            self.commands,
+            lambda: self.floor,
+            silence=settings.seat_silence_seconds,
+            media_address=settings.media_address,
+        )
         self.side_work: set[asyncio.Task[None]] = set()
         self.fitting = Fitting(self.ami, sessions(engine))
         steps = Steps(sessions(engine), settings.area_code)
@@ -83,6 +90,7 @@ class Cti:
             "127.0.0.1", settings.pbx_http_port, "cti", settings.ari_password, "hotline", steps.take
         )
         steps.ari = self.outbound.ari = self.ari
+        self.telephones.request = self.ari.request
         self.copier = Copier(
             settings.journal,
             settings.pbx_name,
@@ -115,6 +123,7 @@ class Cti:
             group.create_task(self._copy())
             group.create_task(self._compare())
             group.create_task(self.fitting.run())
+            group.create_task(self.telephones.run())
             for link in self.links:
                 group.create_task(link.run())
 
@@ -145,6 +154,7 @@ class Cti:
         self._push(changes.as_list(), event_at)
         for number, seat in changes.seats.items():
             self.after_call.watch(before.seats.get(number), seat)
+            self.telephones.watch(before.seats.get(number), seat)
         self.outbound.watch(changes)
         for uid, call in changes.calls.items():
             self._watch_call(before.calls.get(uid), call)
