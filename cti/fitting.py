@@ -23,8 +23,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cti.ami import ActionRefused, Ami, AmiError, Message
-from cti.skills import Join, Leave, Member, Period, Skill, Step, is_open, steps, wanted
+from cti.skills import Join, Leave, Member, Skill, Step, steps, wanted
 from db.models import Queue, QueueMembership, SpecialDeskPeriod, User
+from db.special_desks import Period, is_open
 
 log = structlog.get_logger()
 

@@ -1,41 +1,14 @@
 """Who should be rung for which queue, and what has to change so that it is so. Pure.
 
-    memberships (skills) × special desks open now ─► wanted ─┐
-                                                             ├─► steps: join, rank, leave
-    members as Asterisk has them, callers waiting ───────────┘
-
-A special desk (专席) is a queue with periods: open within any of them, closed otherwise. A queue without a
-period is always open.
+memberships (skills) × special desks open now ─► wanted ─┐
+                                                         ├─► steps: join, rank, leave
+members as Asterisk has them, callers waiting ───────────┘
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-
-
-@dataclass(frozen=True)
-class Period:
-    """Days in the city, the last one included, and hours "09:00" on each; without hours the whole day.
-
-    Hours that end before they begin go on over midnight into the next day.
-    """
-
-    opens_on: date
-    closes_on: date
-    from_time: str | None = None
-    to_time: str | None = None
-
-    def spans(self, day: date) -> tuple[datetime, datetime] | None:
-        """From when until when it is open by what begins on `day` (naive city time); None: not that day."""
-        if not self.opens_on <= day <= self.closes_on:
-            return None
-        midnight = datetime.combine(day, time())
-        if not self.from_time or not self.to_time:
-            return midnight, midnight + timedelta(days=1)
-        began, ended = midnight + _clock(self.from_time), midnight + _clock(self.to_time)
-        return began, ended if ended > began else ended + timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -82,23 +55,6 @@ class Leave:
 
 
 Step = Join | Rank | Leave
-
-
-def is_open(periods: Iterable[Period], at: datetime) -> bool:
-    """Whether a desk with these periods is open at `at` (naive city time)."""
-    known = list(periods)
-    return not known or any(_covers(period, at) for period in known)
-
-
-def _covers(period: Period, at: datetime) -> bool:
-    # Yesterday's hours may go on over midnight.
-    spans = (period.spans(at.date() - timedelta(days=back)) for back in (0, 1))
-    return any(span is not None and span[0] <= at < span[1] for span in spans)
-
-
-def _clock(text: str) -> timedelta:
-    hour, minute = text.split(":")
-    return timedelta(hours=int(hour), minutes=int(minute))
 
 
 def wanted(skills: Iterable[Skill], closed: Iterable[str]) -> dict[str, dict[str, int]]:

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from cti.ami import ActionRefused, Message
 from cti.fitting import Fitting, read
-from cti.skills import Period, Skill
+from cti.skills import Skill
 from db.engine import open_engine, sessions
 from db.models import Queue, QueueMembership, SpecialDeskPeriod, User
+from db.special_desks import Period
 
 TODAY = datetime.now(ZoneInfo("Asia/Shanghai")).date()
 

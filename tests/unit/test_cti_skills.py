@@ -1,50 +1,18 @@
-"""Skills and special desks: what is wanted, and which steps lead there from any state."""
+"""Skills and special desks: who is wanted where, and which steps lead there from any state."""
 
 from __future__ import annotations
-
-from datetime import date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cti.skills import Join, Leave, Member, Period, Rank, Skill, Step, is_open, steps, wanted
+from cti.skills import Join, Leave, Member, Rank, Skill, Step, steps, wanted
 
-DAY = date(2026, 11, 15)
-HEATING = Period(DAY, date(2027, 3, 15))
-HOURS = Period(DAY, date(2026, 11, 20), "09:00", "17:30")
-NIGHT = Period(DAY, DAY, "22:00", "06:00")
 QUEUES = {"consultation": 0, "heating": 0, "dialect": 0}
 
 
 def member(queue: str, agent: str = "agent01", penalty: int = 0, pause: str | None = None) -> Member:
     return Member(queue, f"PJSIP/80{agent[-2:]}", agent, penalty, pause)
-
-
-@pytest.mark.parametrize(
-    ("periods", "at", "open_"),
-    [
-        ([], "2026-01-01 00:00", True),
-        ([HEATING], "2026-11-14 23:59", False),
-        ([HEATING], "2026-11-15 00:00", True),
-        ([HEATING], "2027-03-15 23:59", True),
-        ([HEATING], "2027-03-16 00:00", False),
-        ([HOURS], "2026-11-16 08:59", False),
-        ([HOURS], "2026-11-16 09:00", True),
-        ([HOURS], "2026-11-16 17:29", True),
-        ([HOURS], "2026-11-16 17:30", False),
-        ([HOURS], "2026-11-21 10:00", False),
-        ([HOURS, HEATING], "2026-11-16 08:59", True),
-        ([NIGHT], "2026-11-15 05:00", False),
-        ([NIGHT], "2026-11-15 23:00", True),
-        ([NIGHT], "2026-11-16 05:59", True),
-        ([NIGHT], "2026-11-16 06:00", False),
-    ],
-)
-def test_a_special_desk_is_open_within_its_days_and_hours(
-    periods: list[Period], at: str, open_: bool
-) -> None:
-    assert is_open(periods, datetime.fromisoformat(at)) is open_
 
 
 def test_a_closed_desk_is_wanted_by_nobody() -> None:
@@ -151,13 +119,3 @@ def test_steps_lead_to_what_is_wanted_and_then_there_are_none(
         assert mine == wish or not wish
     again = [Member(queue, place, agents[place], rank) for (place, queue), rank in final.items()]
     assert steps(again, wants, quiet) == []
-
-
-@given(st.datetimes(datetime(2026, 11, 1), datetime(2026, 12, 1)))
-def test_hours_open_each_day_for_as_long_as_they_say(at: datetime) -> None:
-    assert is_open([HOURS], at) == (
-        DAY <= at.date() <= HOURS.closes_on
-        and timedelta(hours=9)
-        <= at - datetime.combine(at.date(), datetime.min.time())
-        < timedelta(hours=17.5)
-    )
