@@ -176,9 +176,7 @@ class Browser:
         if not self.csrf:
             self.csrf = self.get("/api/session").json["csrf"]
         given: dict[str, Any] = {"data": body.data()} if isinstance(body, Form) else {"json": body}
-        return self.client.open(
-            path, method=method, headers={"X-CSRF-Token": self.csrf, **headers}, **given
-        )
+        return self.client.open(path, method=method, headers={"X-CSRF-Token": self.csrf, **headers}, **given)
 
     def post(self, path: str, body: Any = None, **headers: str) -> Any:
         return self.send("POST", path, {} if body is None else body, **headers)
