@@ -25,11 +25,13 @@ from db.models import (
     Category,
     Citizen,
     CitizenPhone,
+    KnowledgeEntry,
     NotReadyReason,
     Queue,
     QueueMembership,
     Recording,
     Region,
+    Script,
     Seat,
     SpecialDeskPeriod,
     TransferTarget,
@@ -41,6 +43,7 @@ from db.models import (
 Row = TypeVar("Row", bound=Base)
 
 CITY_FILE = Path(__file__).resolve().parent / "demo_city.yaml"
+KNOWLEDGE_FILE = CITY_FILE.with_name("demo_knowledge.yaml")
 SEEDED = "demo-"
 """Start of the uid of every invented call: no real call's uid looks like this."""
 OUTCOMES = {
@@ -81,6 +84,7 @@ def seed(session: Session, password_hash_of: Callable[[str], str], seats: int = 
     _regions(session)
     units = _units(session)
     _categories(session, units)
+    _knowledge(session)
     _citizens(session)
     session.flush()
     _past_calls(session)
@@ -193,6 +197,32 @@ def _category(session: Session, code: str, name: str, parent_id: int | None, uni
     return _add_new(
         session, Category, "code", code, name=name, initials=letters, parent_id=parent_id, unit_id=unit_id
     )
+
+
+def _knowledge(session: Session) -> None:
+    """Entries of the knowledge base, known by their titles, and scripts, known by their codes."""
+    shelf = YAML(typ="safe").load(KNOWLEDGE_FILE.read_text(encoding="utf-8"))
+    categories = {
+        name: key
+        for key, name in session.execute(select(Category.id, Category.name).order_by(Category.id.desc()))
+    }
+    for entry in shelf["entries"]:
+        facts = {"category_id": _named(categories, entry), "source": shelf["source"]}
+        facts |= {name: entry[name] for name in ("body", "keywords")}
+        _add_new(session, KnowledgeEntry, "title", entry["title"], **facts)
+    for position, script in enumerate(shelf["scripts"]):
+        facts = {"category_id": _named(categories, script), "position": position}
+        facts |= {
+            "request_type": script.get("request_type"),
+            "title": script["title"],
+            "steps": script["steps"],
+        }
+        _add_new(session, Script, "code", script["code"], **facts)
+
+
+def _named(categories: dict[str, int], entry: dict[str, Any]) -> int | None:
+    """Id of the category that an entry names; none for a general one. Raises KeyError where there is none."""
+    return categories[entry["category"]] if "category" in entry else None
 
 
 def _citizens(session: Session) -> None:
