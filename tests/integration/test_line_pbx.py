@@ -1,24 +1,19 @@
-"""The PBX as laid out: rotation, menus of a city's own, browsers' seats, a carrier that wants a registration,
+"""The PBX as laid out: rotation, menus of a city's own, a carrier that wants a registration,
 and what nobody may do over its wires."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import re
 import socket
 import time
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import connect
 
 from cti.ami import ActionRefused
 from hotline import pbx
 from hotline.phones.desk_phone import Habit
-from hotline.phones.digest import authorization
 from hotline.phones.identity import Caller
-from hotline.secrets import seat_password
 from hotline.worker import rotate_journal
 from tests.line import Line, pbx_tree, until
 
@@ -79,51 +74,6 @@ def test_the_cti_may_not_do_over_ami_what_it_never_needs(line: Line, action: str
     }
     with pytest.raises(ActionRefused, match=r"(?i)permission"):
         line.ami(action, **headers)
-
-
-def test_a_browser_registers_its_seat_over_websocket(line: Line) -> None:
-    async def register() -> str:
-        url = f"ws://127.0.0.1:{line.settings.pbx_http_port}/ws"
-        async with connect(url, subprotocols=["sip"], proxy=None) as page:  # type: ignore[list-item]
-            password = seat_password(line.settings.seat_key, "8001w")
-
-            async def ask(number: int, proof: str, expires: int = 60) -> str:
-                await page.send(_register(number, proof, expires))
-                while True:  # Asterisk may ask by OPTIONS in between whether the page is there
-                    said = str(await asyncio.wait_for(page.recv(), 5))
-                    if f"CSeq: {number} REGISTER" in said:
-                        return said
-
-            async def proven(number: int, expires: int) -> str:
-                challenge = await ask(number, "")
-                assert "401 Unauthorized" in challenge
-                said = re.search(r"WWW-Authenticate: *(.*)\r\n", challenge)
-                assert said
-                proof = authorization(said.group(1), "8001w", password, "REGISTER", "sip:hotline")
-                return await ask(number + 1, proof, expires)
-
-            answer = await proven(1, 60)
-            assert "200 OK" in await proven(3, 0)
-            return answer
-
-    assert "200 OK" in asyncio.run(register())
-
-
-def _register(number: int, proof: str, expires: int = 60) -> str:
-    lines = [
-        "REGISTER sip:hotline SIP/2.0",
-        f"Via: SIP/2.0/WS page.invalid;branch=z9hG4bK{number}{os.getpid()}",
-        "Max-Forwards: 70",
-        "From: <sip:8001w@hotline>;tag=page",
-        "To: <sip:8001w@hotline>",
-        f"Call-ID: page-{os.getpid()}",
-        f"CSeq: {number} REGISTER",
-        "Contact: <sip:8001w@page.invalid;transport=ws>",
-        f"Expires: {expires}",
-        *([proof if proof.startswith("Authorization:") else f"Authorization: {proof}"] if proof else []),
-        "Content-Length: 0",
-    ]
-    return "\r\n".join(lines) + "\r\n\r\n"
 
 
 def test_a_stranger_on_the_network_gets_no_call_and_no_hint(line: Line) -> None:
