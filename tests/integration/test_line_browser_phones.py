@@ -18,23 +18,28 @@ pytestmark = pytest.mark.pbx
 _numbers = itertools.count(1)
 
 
-def headset(line: Line, login: str = "agent01", seat: str = "8001") -> Desk:
-    """An agent logged in with the browser's telephone."""
-    desk = Desk(line.address, login=login, seat=seat)
-    desk.csrf = desk.ask("GET", "/api/session")["csrf"]
-    form = {"login": login, "password": PASSWORD, "seat": seat, "telephone": "browser"}
-    desk.csrf = desk.ask("POST", "/api/session", form)["csrf"]
+def headset(line: Line) -> Desk:
+    """agent01 logged in at 8001 with the browser's telephone."""
+    desk = Desk(line.address)
     line.desks.append(desk)
-    until(lambda: desk.state()["telephone"] == "browser", 5, "the floor knows")
+    desk.csrf = desk.ask("GET", "/api/session")["csrf"]
+    choose(desk, "browser")
     return desk
 
 
-def register(account: dict[str, Any], hold: float = 0.0, expires: int = 60) -> str:
+def choose(desk: Desk, telephone: str) -> None:
+    """Log in (again) at the own seat with that telephone."""
+    form = {"login": "agent01", "password": PASSWORD, "seat": "8001", "telephone": telephone}
+    desk.csrf = desk.ask("POST", "/api/session", form)["csrf"]
+    until(lambda: desk.state()["telephone"] == telephone, 5, f"the floor knows of the {telephone}")
+
+
+def register(account: dict[str, Any]) -> str:
     """The status of the answer to a REGISTER with these credentials, as a page sends it."""
     user, number = account["user"], next(_numbers)
 
     async def page() -> str:
-        async with connect(account["ws"], subprotocols=["sip"], proxy=None) as wire:  # type: ignore[list-item]
+        async with connect(account["ws"], subprotocols=["sip"], proxy=None, close_timeout=0.1) as wire:  # type: ignore[list-item]
 
             async def ask(cseq: int, *proof: str) -> str:
                 lines = [
@@ -46,7 +51,7 @@ def register(account: dict[str, Any], hold: float = 0.0, expires: int = 60) -> s
                     f"Call-ID: page-{number}",
                     f"CSeq: {cseq} REGISTER",
                     f"Contact: <sip:{user}@page{number}.invalid;transport=ws>",
-                    f"Expires: {expires}",
+                    "Expires: 60",
                     *(one if one.startswith("Authorization:") else f"Authorization: {one}" for one in proof),
                     "Content-Length: 0",
                 ]
@@ -63,7 +68,6 @@ def register(account: dict[str, Any], hold: float = 0.0, expires: int = 60) -> s
                     challenge.group(1), user, account["password"], "REGISTER", "sip:hotline"
                 )
                 said = await ask(2, proof)
-            await asyncio.sleep(hold)
             return said.split("\r\n", 1)[0].removeprefix("SIP/2.0 ")
 
     return asyncio.run(page())
@@ -95,12 +99,8 @@ def test_the_seat_is_reachable_by_the_telephone_that_was_chosen_and_moves_to_the
     assert not desk.state()["reachable"], "the desk phone is there, but it is not the one that was taken"
     account = desk.ask("POST", "/api/seat/phone", {"page": "p1"})
     assert register(account) == "200 OK"
-    desk.csrf = desk.ask(
-        "POST",
-        "/api/session",
-        {"login": "agent01", "password": PASSWORD, "seat": "8001", "telephone": "desk"},
-    )["csrf"]
-    until(lambda: desk.state()["telephone"] == "desk" and desk.state()["reachable"], 5, "at the desk phone")
+    choose(desk, "desk")
+    until(lambda: desk.state()["reachable"], 5, "the desk phone is there")
     until(lambda: "8001w" not in endpoints(line), 5, "the browser's telephone is withdrawn")
     with pytest.raises(Refused, match="desk_telephone"):
         desk.ask("POST", "/api/seat/phone", {"page": "p1"})
@@ -118,7 +118,8 @@ def test_after_a_restart_of_asterisk_the_page_asks_again(line: Line) -> None:
         try:
             found: dict[str, Any] = desk.ask("POST", "/api/seat/phone", {"page": "p1"})
         except Refused as refused:
-            assert refused.status == 503, refused  # for a moment the cti's second wire is not up again
+            if refused.status != 503:  # for a moment the cti's second wire is not up again
+                raise
             return None
         return found
 
