@@ -4,6 +4,7 @@ import type {
   CallRow,
   Catalogue,
   CitizenEvent,
+  DialWhat,
   Draft,
   Duplicate,
   KnowledgeEntry,
@@ -17,10 +18,23 @@ import type {
   SeatChoice,
   SeatPicture,
   Session,
+  Telephone,
   TicketDetail,
   TicketRow,
+  TransferChoices,
   TransferKind,
 } from './types'
+
+export type SeatVerb =
+  | 'more-time'
+  | 'cancel-consult'
+  | 'complete-transfer'
+  | 'three-way'
+  | 'drop-party'
+  | 'leave'
+  | 'end-all'
+  | 'pause-recording'
+  | 'resume-recording'
 
 /** `code` is the server's word, or `offline` / `timeout` when no answer came. `message` is for the person. */
 export class ApiError extends Error {
@@ -160,8 +174,8 @@ const uidPath = (uid: string) => encodeURIComponent(uid)
 
 export const api = {
   session: () => request<Session>('GET', '/session'),
-  logIn: (login: string, password: string, seat: string | null) =>
-    request<Session>('POST', '/session', { login, password, ...(seat ? { seat } : {}) }),
+  logIn: (login: string, password: string, seat: string | null, telephone: Telephone) =>
+    request<Session>('POST', '/session', { login, password, ...(seat ? { seat, telephone } : {}) }),
   logOut: () => request<void>('DELETE', '/session'),
   seatChoices: () => request<SeatChoice[]>('GET', '/seats'),
   catalogue: () => request<Catalogue>('GET', '/catalogue'),
@@ -173,7 +187,12 @@ export const api = {
   hangUp: () => request('POST', '/seat/hang-up', {}),
   phone: (page: string, takeOver: boolean) =>
     request<PhoneAccount>('POST', '/seat/phone', { page, take_over: takeOver }),
+  /** more-time, three-way, pause-recording…: a verb of the seat that needs nothing said. */
+  seatVerb: (verb: SeatVerb) => request('POST', `/seat/${verb}`, {}),
+  dial: (what: DialWhat) => request('POST', '/seat/dial', { ...what }),
   transfer: (kind: TransferKind, target: string) => request('POST', '/seat/transfer', { kind, target }),
+  consult: (kind: TransferKind, target: string) => request('POST', '/seat/consult', { kind, target }),
+  transferChoices: () => request<TransferChoices>('GET', '/catalogue/transfer'),
 
   pop: (uid: string) => request<Pop>('GET', `/calls/${uidPath(uid)}/pop`),
   revealCall: (uid: string, reason: string) =>

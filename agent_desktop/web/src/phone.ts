@@ -1,17 +1,30 @@
 /**
  * The agent's telephone actions: what is possible now, and sending it. The screen changes when the push comes back;
- * until then the button shows that it is waiting. The softphone will answer, hold and send digits here.
+ * until then the button shows that it is waiting. What only the telephone in this page can do (answer, hold, mute,
+ * digits) goes to the softphone; with a desk phone it is done on that phone.
  */
-import { ElMessage } from 'element-plus'
-import { computed, ref, watch } from 'vue'
+import { ElMessage, ElMessageBox } from 'element-plus'
+import { computed, ref, shallowRef, watch } from 'vue'
 import { useI18n } from 'vue-i18n'
 
-import { api } from './api'
+import { api, type SeatVerb } from './api'
 import { explain } from './explain'
+import { possible, type PhoneAction, stageOf, telephoneOf } from './rules/actions'
+import type { Sent } from './rules/happenings'
+import { useClock } from './stores/clock'
+import { useDesk } from './stores/desk'
 import { useSeat } from './stores/seat'
-import type { ChosenReason, TransferKind } from './types'
+import { useSoftphone } from './stores/softphone'
+import type { DialWhat, TransferKind } from './types'
 
-export type PhoneAction = 'ready' | 'notReady' | 'finish' | 'hangUp' | 'transfer'
+export type { PhoneAction } from './rules/actions'
+
+/** Whom the dialog offers to call; `number` is what people may see of the number. */
+export interface DialOffer {
+  what: DialWhat
+  number: string
+  title: string
+}
 
 /** A confirmed command whose push does not come in this time: look for ourselves. */
 const PUSH_MS = 3_000
@@ -19,28 +32,30 @@ const PUSH_MS = 3_000
 const pending = ref<PhoneAction | null>(null)
 const transferOpen = ref(false)
 const reasonsOpen = ref(false)
+const keypadOpen = ref(false)
+/** undefined: the dialog is closed; null: digits are typed. */
+const dialOffer = shallowRef<DialOffer | null | undefined>(undefined)
+const lastSent = shallowRef<Sent | null>(null)
 
 export function usePhone() {
   const seat = useSeat()
+  const softphone = useSoftphone()
   const { t } = useI18n()
 
-  const can = computed<Record<PhoneAction, boolean>>(() => {
-    const inCall = seat.word === 'talking' || seat.word === 'holding'
-    const signedIn = seat.word !== 'signed_out'
-    return {
-      ready: signedIn && seat.seat?.presence !== 'ready',
-      notReady: signedIn && seat.seat?.reason !== 'screen_gone',
-      finish: seat.seat?.reason === 'after_call' && !inCall,
-      hangUp: inCall,
-      transfer: inCall,
-    }
-  })
+  const stage = computed(() => stageOf(seat.seat, seat.call, useDesk().uid !== null))
+  const telephone = computed(() => telephoneOf(seat.seat))
+  const can = computed(() => possible(seat.seat, seat.call, softphone.call))
   watch([() => seat.n, () => seat.word, () => seat.seat?.reason], () => (pending.value = null))
 
-  async function command(action: PhoneAction, send: () => Promise<unknown>): Promise<boolean> {
+  async function command(
+    action: PhoneAction,
+    send: () => Promise<unknown>,
+    meant: Sent['action'] = action,
+  ): Promise<boolean> {
     if (pending.value || !can.value[action]) return false
     pending.value = action
     const before = seat.n
+    lastSent.value = { action: meant, uid: seat.call?.uid ?? null, at: useClock().now }
     try {
       await send()
       setTimeout(() => {
@@ -51,19 +66,88 @@ export function usePhone() {
       return true
     } catch (error) {
       pending.value = null
+      lastSent.value = null
       ElMessage.error(explain(error, t))
       return false
     }
   }
+  const verb = (action: PhoneAction, name: SeatVerb) => () => command(action, () => api.seatVerb(name))
+
+  async function endAll(): Promise<boolean> {
+    if (!can.value.endAll) return false
+    const sure = await ElMessageBox.confirm(t('party.endAllAsk'), t('party.endAll'), {
+      type: 'warning',
+      confirmButtonText: t('party.endAll'),
+      cancelButtonText: t('app.cancel'),
+    }).catch(() => null)
+    return sure ? command('endAll', () => api.seatVerb('end-all')) : false
+  }
+  /** One key for the end, whatever the call is: three are left, two are ended; a consultation is ended first. */
+  function hangUp(): Promise<boolean> | void {
+    if (can.value.leave) return command('leave', () => api.seatVerb('leave'))
+    if (can.value.cancelConsult) return void ElMessage.warning(t('party.notWhileConsulting'))
+    return command('hangUp', api.hangUp)
+  }
+  function hold(): void {
+    if (!can.value.hold) return onDeskPhone('hold')
+    if (softphone.call?.held) softphone.resume()
+    else softphone.hold()
+  }
+  function mute(): void {
+    if (!can.value.mute) return onDeskPhone('mute')
+    if (softphone.call?.muted) softphone.unmute()
+    else softphone.mute()
+  }
+  function answer(): void {
+    if (can.value.answer) void softphone.answer()
+    else if (stage.value === 'ringing') ElMessage.info(t(`call.${ringingHint()}`))
+  }
+  function ringingHint(): string {
+    if (telephone.value === 'desk') return 'pickUp'
+    return softphone.state === 'elsewhere' ? 'ringsElsewhere' : 'ringComing'
+  }
+  /** A key that does nothing would look broken: with a desk phone it says where this is done. */
+  function onDeskPhone(what: 'hold' | 'mute' | 'keypad'): void {
+    if (telephone.value === 'desk' && seat.call?.answered_at) ElMessage.info(t(`call.onDesk.${what}`))
+  }
+
   return {
     pending,
+    stage,
+    telephone,
     can,
+    lastSent,
     transferOpen,
     reasonsOpen,
+    keypadOpen,
+    dialOffer,
     ready: () => command('ready', api.ready),
-    notReady: (reason: ChosenReason) => command('notReady', () => api.notReady(reason)),
+    notReady: (reason: string) => command('notReady', () => api.notReady(reason)),
     finish: () => command('finish', api.finishAfterCall),
-    hangUp: () => command('hangUp', api.hangUp),
+    moreTime: verb('moreTime', 'more-time'),
+    answer,
+    ringingHint,
+    hangUp,
+    hold,
+    mute,
+    keypad: () => (can.value.keypad ? (keypadOpen.value = !keypadOpen.value) : onDeskPhone('keypad')),
+    dial: (what: DialWhat) => command('dial', () => api.dial(what)),
+    redial: () => command('dial', () => api.dial({ redial: true })),
+    /** Open the dialog: for digits, or for somebody whose number the server knows. */
+    offerDial(offer: DialOffer | null = null): void {
+      if (can.value.dial) dialOffer.value = offer
+      else ElMessage.warning(t(seat.call ? 'dial.inCall' : 'dial.notNow'))
+    },
     transfer: (kind: TransferKind, target: string) => command('transfer', () => api.transfer(kind, target)),
+    consult: (kind: TransferKind, target: string) =>
+      command('transfer', () => api.consult(kind, target), 'consult'),
+    complete: verb('complete', 'complete-transfer'),
+    threeWay: verb('threeWay', 'three-way'),
+    cancelConsult: verb('cancelConsult', 'cancel-consult'),
+    dropParty: verb('dropParty', 'drop-party'),
+    leave: verb('leave', 'leave'),
+    endAll,
+    pauseRecording: verb('pauseRecording', 'pause-recording'),
+    resumeRecording: verb('resumeRecording', 'resume-recording'),
   }
 }

@@ -50,12 +50,7 @@ export function spelled(
     event.code === 'Space' ? 'Space' : event.key.length === 1 ? event.key.toUpperCase() : event.key
   const name = place?.[1] ?? letter ?? plain
   const shift = event.shiftKey && /^F\d+$/.test(name)
-  return [
-    event.ctrlKey || event.metaKey ? 'Ctrl' : '',
-    event.altKey ? 'Alt' : '',
-    shift ? 'Shift' : '',
-    name,
-  ]
+  return [event.ctrlKey || event.metaKey ? 'Ctrl' : '', event.altKey ? 'Alt' : '', shift ? 'Shift' : '', name]
     .filter(Boolean)
     .join('+')
 }

@@ -45,12 +45,12 @@ export interface SeatChoice {
 }
 
 export type Presence = 'signed_out' | 'ready' | 'not_ready'
-export type Activity = 'idle' | 'ringing' | 'talking' | 'holding'
+export type Activity = 'idle' | 'ringing' | 'dialing' | 'talking' | 'holding'
+/** Which of a seat's two telephones calls go to: the one in this page, or the one on the desk. */
+export type Telephone = 'browser' | 'desk'
 
-/** What an agent may choose when not ready; the other reasons are set by the telephone side. */
-export const CHOSEN_REASONS = ['break', 'meal', 'meeting', 'training', 'follow_up', 'other'] as const
-export type ChosenReason = (typeof CHOSEN_REASONS)[number]
-export type Reason = ChosenReason | 'signed_in' | 'no_answer' | 'after_call' | 'screen_gone'
+/** What an agent may choose is in the catalogue; signed_in, no_answer, after_call, screen_gone are set for him. */
+export type Reason = string
 
 export interface Seat {
   seat: string
@@ -62,9 +62,24 @@ export interface Seat {
   since: number | null
   call: string | null
   queues: string[]
+  telephone?: Telephone | null
+  /** What comes after after-call work, where that is not "ready". */
+  next?: Reason | null
+  /** When after-call work ends by itself. */
+  until?: number | null
 }
 
-export type CallState = 'queue' | 'ringing' | 'talking' | 'holding'
+export type CallState =
+  'queue' | 'ringing' | 'dialing' | 'talking' | 'holding' | 'consulting' | 'three_way' | 'returning'
+
+/** Somebody who is being brought into the call. The number never comes to the page. */
+export interface Party {
+  kind: 'seat' | 'number' | 'target' | 'group'
+  label: string
+  seat: string | null
+  state: 'ringing' | 'talking' | 'joined'
+  since: number | null
+}
 
 /** A call as the push carries it: no personal data. */
 export interface PushedCall {
@@ -77,6 +92,16 @@ export interface PushedCall {
   ringing_at: number | null
   answered_at: number | null
   event_at: number | null
+  direction?: 'inbound' | 'outbound' | null
+  kind?: 'inbound' | 'dial_out' | 'callback' | null
+  recording?: 'on' | 'paused' | 'off' | null
+  paused_since?: number | null
+  party?: Party | null
+  /** Outbound: what for, "ticket:261121000013". */
+  about?: string | null
+  callback_of?: string | null
+  /** party: this seat was asked for help, the call is another's. */
+  role?: 'agent' | 'party'
 }
 
 /** A call as GET /api/seat gives it. */
@@ -94,9 +119,19 @@ export interface MaskedNumber {
   id?: number
 }
 
+/** The agent's own day; what each figure means is in reports/definitions.py. null: nothing to divide by. */
 export interface Today {
   answered: number
   talk_seconds: number
+  outbound?: number
+  average_talk_seconds?: number | null
+  average_wait_seconds?: number | null
+  after_call_seconds?: number
+  average_after_call_seconds?: number | null
+  signed_in_seconds?: number
+  utilisation?: number | null
+  direct_rate?: number | null
+  satisfaction?: { rated: number; satisfied: number; rate: number | null }
 }
 
 export interface SeatPicture {
@@ -383,13 +418,25 @@ export interface Catalogue {
   queues: { name: string; label: string }[]
   request_types: Labelled[]
   urgencies: Labelled[]
-  reasons: Labelled[]
+  reasons: (Labelled & { limit_minutes?: number | null })[]
+  transfer?: TransferChoices
   seats: { number: string; label: string }[]
   outcomes?: Labelled[]
   ticket_states?: Labelled[]
 }
 
-export type TransferKind = 'queue' | 'number' | 'seat'
+export type TransferKind = 'queue' | 'seat' | 'number' | 'target' | 'group'
+
+/** Whom a call can go to; `state` of a seat is one word as on the chip. */
+export interface TransferChoices {
+  seats: { number: string; label: string; agent_name: string | null; state: string }[]
+  queues: { name: string; label: string }[]
+  groups: { group: string; targets: { id: number; name: string; note: string }[] }[]
+}
+
+/** Whom to call: the server finds the number, except where digits were typed. */
+export type DialWhat =
+  { ticket: string } | { call: string } | { missed: number } | { number: string } | { redial: true }
 
 export const OUTCOMES = [
   'answered',

@@ -698,7 +698,7 @@ export default {
   keys: {
     title: '快捷键',
     help: '显示这张表',
-    groups: { state: '状态', call: '通话', party: '咨询与三方', work: '工单与页面' },
+    groups: { state: '状态', call: '通话', party: '咨询与三方', work: '工单', pages: '页面' },
     ready: '示闲；来电振铃时为接听',
     candidates: '选择来电人',
     notReady: '示忙（再选原因）；通话中为通话后状态',

@@ -3,8 +3,12 @@ import { defineStore } from 'pinia'
 import { ref } from 'vue'
 
 import { api } from '../api'
+import words from '../i18n/zh-CN'
 import { backOff } from '../rules/pushes'
 import type { Catalogue, TreeNode } from '../types'
+
+/** What an agent can choose until the server has told its table. */
+const FIRST_REASONS = ['break', 'meal', 'meeting', 'training', 'follow_up', 'other'] as const
 
 const EMPTY: Catalogue = {
   categories: [],
@@ -13,7 +17,7 @@ const EMPTY: Catalogue = {
   queues: [],
   request_types: [],
   urgencies: [],
-  reasons: [],
+  reasons: FIRST_REASONS.map((code) => ({ code, label: words.seat.reasons[code] })),
   seats: [],
 }
 
@@ -45,5 +49,10 @@ export const useCatalogue = defineStore('catalogue', () => {
   function urgency(code: string): string {
     return all.value.urgencies.find((one) => one.code === code)?.label ?? code
   }
-  return { all, loaded, load, requestType, urgency }
+  /** The word for why a seat is not ready: those that agents choose are a table, the others stand here. */
+  function reason(code: string | null | undefined): string {
+    const chosen = all.value.reasons.find((one) => one.code === code)?.label
+    return chosen ?? (words.seat.reasons as Record<string, string>)[code ?? ''] ?? code ?? ''
+  }
+  return { all, loaded, load, requestType, urgency, reason }
 })

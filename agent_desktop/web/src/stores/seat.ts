@@ -11,7 +11,15 @@ import type { CallView, PushedCall, Seat, SeatPicture, SeatPush, SnapshotPush, T
 
 /** One word for the chip: what matters most of presence, activity and reachability. */
 export type SeatWord =
-  'signed_out' | 'ready' | 'not_ready' | 'after_call' | 'ringing' | 'talking' | 'holding' | 'unreachable'
+  | 'signed_out'
+  | 'ready'
+  | 'not_ready'
+  | 'after_call'
+  | 'ringing'
+  | 'dialing'
+  | 'talking'
+  | 'holding'
+  | 'unreachable'
 
 export function seatWord(seat: Seat | null): SeatWord {
   if (!seat) return 'signed_out'

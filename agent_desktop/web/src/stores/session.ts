@@ -3,7 +3,7 @@ import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
 
 import { api, keepCsrf } from '../api'
-import type { LinkPush, LinkState, Session, User } from '../types'
+import type { LinkPush, LinkState, Session, Telephone, User } from '../types'
 import { useClock } from './clock'
 
 export const useSession = defineStore('session', () => {
@@ -36,8 +36,13 @@ export const useSession = defineStore('session', () => {
   async function load(): Promise<void> {
     take(await api.session())
   }
-  async function logIn(login: string, password: string, atSeat: string | null): Promise<void> {
-    take(await api.logIn(login, password, atSeat))
+  async function logIn(
+    login: string,
+    password: string,
+    atSeat: string | null,
+    chosen: Telephone = 'browser',
+  ): Promise<void> {
+    take(await api.logIn(login, password, atSeat, chosen))
   }
   async function logOut(): Promise<void> {
     await api.logOut()
