@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from agent_desktop import schemas
 from agent_desktop.access import listener, may_see_call, note_access
+from agent_desktop.call_parts import rating_view
 from agent_desktop.desk import desk, me, transaction
 from agent_desktop.drafts import draft_of
 from agent_desktop.errors import Refusal, check_uid, invalid, is_database_away
@@ -398,6 +399,7 @@ def _counted() -> Select[*tuple[Any, ...]]:
         .where(
             Call.caller == bindparam("number"),
             Call.uid != bindparam("uid"),
+            Call.direction == "inbound",
             Call.arrived_at >= bindparam("week", type_=moment),
         )
         .subquery()
@@ -427,6 +429,7 @@ def candidate_view(one: search.Candidate) -> dict[str, Any]:
 def _recent(call: Call, agent_name: str | None, ticket_numbers: list[str]) -> dict[str, Any]:
     return {
         "uid": call.uid,
+        "direction": call.direction,
         "arrived_at": ms(call.arrived_at),
         "outcome": call.outcome,
         "outcome_label": OUTCOMES.get(call.outcome or "", call.outcome or "进行中"),
@@ -444,7 +447,9 @@ def _call_row(
         "seat": call.seat,
         "wait_ms": call.wait_ms,
         "talk_ms": call.talk_ms,
+        "hold_ms": call.hold_ms,
         "ended_by": call.ended_by,
+        "rating": rating_view(call),
         "recording": recording
         and {"id": recording.id, "state": recording.state, "seconds": recording.seconds},
     }

@@ -21,7 +21,24 @@ OUTCOMES = {
     "closed": "非服务时间",
     "overflowed": "溢出",
     "failed": "系统故障",
+    "no_answer": "无人接听",
+    "busy": "占线",
+    "unreachable": "无法接通",
+    "cancelled": "已取消",
 }
+RATINGS = {1: "满意", 2: "基本满意", 3: "不满意"}
+RATING_REASONS = {1: "服务态度不好", 2: "问题没有解决", 3: "答复不清楚", 4: "其他原因"}
+PARTS = {
+    "agent": "通话",
+    "hold": "保持",
+    "consult": "征询",
+    "party": "三方通话",
+    "outside": "转接外线",
+    "returned": "坐席电话中断",
+    "recording_paused": "录音暂停",
+    "survey": "满意度评价",
+}
+"""Kinds of parts of a call."""
 REASONS = {
     "break": "小休",
     "meal": "就餐",

@@ -13,7 +13,7 @@ from apiflask import APIBlueprint
 from flask import Response, request, send_file
 from sqlalchemy.orm import Session
 
-from agent_desktop import schemas
+from agent_desktop import call_parts, schemas
 from agent_desktop.access import listener, note_access
 from agent_desktop.calls import ms, number_view
 from agent_desktop.desk import desk, me, transaction
@@ -82,12 +82,14 @@ def audio(recording_id: int) -> Response:
 @blueprint.output(schemas.Peaks)
 @blueprint.doc(responses=schemas.errors(401, 403, 404))
 def peaks(recording_id: int) -> dict[str, Any]:
-    """About 800 points for each channel (caller, agent), -1..1, for the waveform."""
+    """About 800 points for each channel (caller, agent), -1..1, for the waveform, and the call's parts."""
     with transaction() as db:
         path = _file(db, recording_id)
-        seconds = db.get_one(Recording, recording_id).seconds
+        row = db.get_one(Recording, recording_id)
+        parts = call_parts.of_recording(db, row.call_uid) if row.kind == "call" else []
     try:
-        return {"peaks": _peaks(path, path.stat().st_mtime_ns), "seconds": seconds or 0.0}
+        waveform = _peaks(path, path.stat().st_mtime_ns)
+        return {"peaks": waveform, "seconds": row.seconds or 0.0, "parts": parts}
     except (OSError, sound.UnreadableSound):
         raise Refusal("no_recording") from None
 

@@ -658,8 +658,15 @@ class MissedOut(Schema):
     last_at = Integer()
 
 
+class RatingOut(Schema):
+    score = Integer()
+    label = String()
+    reason_label = String(allow_none=True)
+
+
 class RecentCall(Schema):
     uid = String()
+    direction = String()
     arrived_at = Integer()
     outcome = String(allow_none=True)
     outcome_label = String()
@@ -718,6 +725,7 @@ class RecordingBrief(Schema):
 
 class CallRow(Schema):
     uid = String()
+    direction = String()
     number = Nested(NumberOut)
     arrived_at = Integer()
     outcome = String(allow_none=True)
@@ -727,7 +735,9 @@ class CallRow(Schema):
     seat = String(allow_none=True)
     wait_ms = Integer(allow_none=True)
     talk_ms = Integer(allow_none=True)
+    hold_ms = Integer()
     ended_by = String(allow_none=True)
+    rating = Nested(RatingOut, allow_none=True)
     ticket_numbers = List(String())
     recording = Nested(RecordingBrief, allow_none=True)
 
@@ -767,8 +777,8 @@ class TimelineEntry(Schema):
     action_label = String()
     from_state = String(allow_none=True)
     from_state_label = String(allow_none=True)
-    to_state = String()
-    to_state_label = String()
+    to_state = String(allow_none=True)
+    to_state_label = String(allow_none=True)
     note = String()
 
 
@@ -810,9 +820,19 @@ class Revealed(Schema):
     number = String()
 
 
+class PartOut(Schema):
+    kind = String()
+    label = String()
+    agent_name = String(allow_none=True)
+    from_s = Float()
+    to_s = Float()
+    seconds = Float()
+
+
 class Peaks(Schema):
     peaks = List(List(Float()))
     seconds = Float()
+    parts = List(Nested(PartOut))
 
 
 class Coded(Schema):

@@ -6,19 +6,20 @@ from typing import Any
 
 from apiflask import APIBlueprint
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from agent_desktop import schemas
 from agent_desktop.access import listener, may_reveal_ticket_number, may_see_call, note_access
 from agent_desktop.attachments import attachment_view
+from agent_desktop.call_parts import for_timeline
 from agent_desktop.calls import ms, number_of_call, number_of_my_call, number_view
 from agent_desktop.desk import desk, me, transaction
 from agent_desktop.drafts import drop_draft
 from agent_desktop.errors import UID, Refusal, invalid
 from agent_desktop.listening import row_view
 from db import numbers
-from db.models import Citizen, Region, Ticket, User, now
+from db.models import Call, Citizen, Region, Ticket, User, now
 from recordings import listing as recordings
 from tickets import attachments, life, same_matter, search, ticket_number
 from tickets import desk as tickets
@@ -148,7 +149,8 @@ def _detail(db: Session, ticket: Ticket) -> dict[str, Any]:
     assert row is not None
     region = db.get(Region, ticket.region_id) if ticket.region_id else None
     citizen = db.get(Citizen, ticket.citizen_id) if ticket.citizen_id else None
-    rows = recordings.rows_of_calls(db, listener(me()), [ticket.call_uid]) if ticket.call_uid else []
+    calls = _calls(db, ticket)
+    rows = recordings.rows_of_calls(db, listener(me()), [call.uid for call in calls]) if calls else []
     actions = life.actions_for(ticket.state, me().role)
     return row.as_json() | {
         "channel": ticket.channel,
@@ -171,7 +173,7 @@ def _detail(db: Session, ticket: Ticket) -> dict[str, Any]:
         "closed_at": ms(ticket.closed_at),
         "updated_at": ms(ticket.updated_at),
         "version": ticket.version,
-        "timeline": _timeline(db, ticket),
+        "timeline": _timeline(db, ticket, calls),
         "actions": actions,
         "action_labels": {action: life.ACTION_LABELS[action] for action in actions},
         "recordings": [row_view(one) for one in rows],
@@ -179,11 +181,19 @@ def _detail(db: Session, ticket: Ticket) -> dict[str, Any]:
     }
 
 
-def _timeline(db: Session, ticket: Ticket) -> list[dict[str, Any]]:
+def _calls(db: Session, ticket: Ticket) -> list[Call]:
+    """The call that the ticket was written in, and those that were made from it."""
+    made = (Call.caller == ticket.contact_number) & (Call.about == f"ticket:{ticket.number}")
+    mine = Call.uid == ticket.call_uid
+    return list(db.scalars(select(Call).where(or_(mine, made)).order_by(Call.arrived_at)))
+
+
+def _timeline(db: Session, ticket: Ticket, calls: list[Call]) -> list[dict[str, Any]]:
+    """What was done with the ticket and what happened in its calls, oldest first."""
     events = tickets.timeline(db, ticket)
     people = {event.actor_id for event in events if event.actor_id}
     named = {key: name for key, name in db.execute(select(User.id, User.name).where(User.id.in_(people)))}
-    return [
+    written = [
         {
             "at": ms(event.at),
             "actor_name": named.get(event.actor_id or 0),
@@ -197,3 +207,4 @@ def _timeline(db: Session, ticket: Ticket) -> list[dict[str, Any]]:
         }
         for event in events
     ]
+    return sorted([*written, *for_timeline(db, calls)], key=lambda entry: entry["at"])
