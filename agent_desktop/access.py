@@ -29,6 +29,7 @@ WRITERS = frozenset({"agent", "shift_leader", "dispatcher", "administrator"})
 NOTERS = frozenset({"agent", "shift_leader", "administrator"})
 """Which kinds of notes each may write is in `tickets.caller_notes`."""
 CALLERS_BACK = frozenset({"agent", "shift_leader", "administrator"})
+LEADERS = frozenset({"shift_leader", "administrator"})
 REVEALERS = frozenset({"agent", "shift_leader", "dispatcher", "administrator"})
 
 ALLOWED: dict[str, frozenset[str]] = {
@@ -92,6 +93,14 @@ ALLOWED: dict[str, frozenset[str]] = {
     "recordings.peaks": EVERYBODY,
     "catalogue.show": EVERYBODY,
     "catalogue.transfer": SEATED,
+    "desk_settings.skills": LEADERS,
+    "desk_settings.keep_skills": LEADERS,
+    "desk_settings.special_desks": LEADERS,
+    "desk_settings.keep_special_desks": LEADERS,
+    "desk_settings.reasons": LEADERS,
+    "desk_settings.keep_reasons": LEADERS,
+    "desk_settings.transfer_targets": LEADERS,
+    "desk_settings.keep_transfer_targets": LEADERS,
     "missed.listing": CALLERS_BACK,
     "missed.count": CALLERS_BACK,
     "missed.take": CALLERS_BACK,

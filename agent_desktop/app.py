@@ -32,6 +32,7 @@ from agent_desktop import (
     calls,
     catalogue,
     citizens,
+    desk_settings,
     drafts,
     knowledge,
     listening,
@@ -132,6 +133,7 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
         listening,
         missed,
         catalogue,
+        desk_settings,
         browser_files,
     ):
         app.register_blueprint(part.blueprint)

@@ -17,7 +17,6 @@ from agent_desktop.desk import desk, me, transaction
 from agent_desktop.errors import Refusal, invalid, is_database_away
 from agent_desktop.session import sign_in_again
 from agent_desktop.today import today
-from db.models import Call
 
 log = structlog.get_logger("desktop")
 

@@ -45,7 +45,9 @@ class Talked:
 
     direction: str = "inbound"
     spans: tuple[Span, ...] = ()
-    """When the agent was with the citizen; empty: dialled, and nobody answered."""
+    """When the agent was with the citizen."""
+    answered: bool = True
+    """Not: dialled, and nobody answered."""
     ended: bool = True
     wait_ms: int | None = None
     """Only where this agent was the first to answer."""
@@ -218,7 +220,7 @@ def figures(
     after_call = clipped((span for each in seen for span in each.after_call), window)
     worked = seconds(_within([*talk, *after_call], signed_in))
     mine = [call for call in all_calls if call.began and window[0] <= call.began < window[1]]
-    talked = [call for call in mine if call.spans]
+    talked = [call for call in mine if call.answered]
     ended = [seconds(call.spans) for call in talked if call.ended]
     waits = [
         call.wait_ms / 1000 for call in talked if call.direction == "inbound" and call.wait_ms is not None
@@ -369,6 +371,7 @@ def _talked(call: Call, parts: Sequence[CallPart], login: str, now: datetime) ->
     return Talked(
         direction=call.direction,
         spans=tuple(spans),
+        answered=first is not None,
         ended=call.ended_at is not None,
         wait_ms=call.wait_ms if call.agent == login else None,
         rating=call.rating if call.rated_agent == login else None,

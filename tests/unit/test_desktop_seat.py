@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from desktop_parts import Browser, Cti, call_fact
+from desktop_parts import Browser, Cti, call_fact, past_call
 
 from agent_desktop.app import Parts
+from db.models import now
 
 pytest_plugins = ["desktop_fixtures"]
 
@@ -245,3 +246,15 @@ def test_a_gap_is_answered_by_asking_for_a_snapshot(parts: Parts) -> None:
     assert parts.desk.floor.live_call("pbx1-1.1") is not None
     wire.disconnect("/cti")
     assert parts.desk.floor.links()["pbx1"]["connected"] is False
+
+
+def test_the_figures_of_the_day_are_counted_once_in_two_seconds(
+    agent: Browser, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with parts.desk.sessions.begin() as db:
+        db.add(past_call("pbx1-7.7", arrived_at=now(), answered_at=now(), ended_at=now(), talk_ms=0))
+    first = agent.get("/api/seat").json["today"]
+    assert (first["answered"], first["average_wait_seconds"], first["direct_rate"]) == (1, 4, None)
+    assert first["satisfaction"] == {"rated": 0, "satisfied": 0, "rate": None}
+    monkeypatch.setattr("agent_desktop.today.agent_day", lambda *_: pytest.fail("counted again"))
+    assert agent.get("/api/seat").json["today"] == first

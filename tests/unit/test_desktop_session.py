@@ -175,6 +175,7 @@ def test_a_database_minute_away_logs_nobody_out(
     agent.get("/api/seat")
     cti.call()
     cti.seat("8001", activity="ringing", call="pbx1-1.1")
+    monkeypatch.setattr("agent_desktop.today.FRESH_SECONDS", 0)
     monkeypatch.setattr("sqlalchemy.engine.Connection.execute", away)
     parts.desk.people._clock = lambda: 60.0 + time.monotonic()
     assert agent.get("/api/session").json["user"]["login"] == "agent01"

@@ -165,7 +165,7 @@ def test_the_figures_of_a_morning() -> None:
         talk("09:10", "09:13", wait_ms=4_000, rating=1),
         talk("09:20", "09:24", wait_ms=8_000, rating=3),
         talk("09:30", "09:32", direction="outbound"),
-        Talked(direction="outbound", began=at("09:40")),
+        Talked(direction="outbound", began=at("09:40"), answered=False),
     ]
     day = figures([shift], calls, (MIDNIGHT, at("12:00")), direct=3, accepted=4)
     assert day == AgentDay(
@@ -195,6 +195,11 @@ def test_a_call_over_midnight_is_yesterdays_and_its_time_is_todays() -> None:
 def test_a_call_that_goes_on_counts_and_is_no_part_of_the_average() -> None:
     day = figures([], [talk("09:00", "09:30", ended=False)], (MIDNIGHT, at("09:30")))
     assert (day.answered, day.talk_seconds, day.average_talk_seconds) == (1, 1800, None)
+
+
+def test_a_call_that_ended_with_its_answer_counts() -> None:
+    day = figures([], [Talked(began=at("09:00"))], (MIDNIGHT, at("10:00")))
+    assert (day.answered, day.average_talk_seconds, day.utilisation) == (1, 0, None)
 
 
 def test_nobody_has_no_figures() -> None:
