@@ -497,6 +497,7 @@ class Ticket(Base):
     __table_args__ = (
         Index("ix_tickets_state_created_at", "state", "created_at"),
         Index("ix_tickets_created_by_created_at", "created_by", "created_at"),
+        Index("ix_tickets_category_id_created_at", "category_id", "created_at"),
     )
 
 

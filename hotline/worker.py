@@ -5,6 +5,7 @@
                       ─ every hour   ─► nightly check, once a day from 02:30 Asia/Shanghai
                       ─ every day    ─► what has passed the retention (reported only)
                       ─ 03:05        ─► a new journal file; old ones that the ledger holds go after 30 days
+                      ─ 03:15        ─► attachments that no ticket has taken within 7 days go
 
 Collecting is no huey job, because huey's clock ticks in minutes and a recording is to be playable about
 five seconds after the end of its call; nothing is enqueued for it, so nothing can be lost with a queue.
@@ -34,6 +35,7 @@ from hotline.settings import Settings, load
 from recordings import nightly, retention, rounds
 from recordings.keep import SpoolAway
 from recordings.rounds import Round
+from tickets import attachments
 
 log = structlog.get_logger("worker")
 
@@ -200,6 +202,17 @@ def rotate_journal(open_session: sessionmaker[Session], settings: Settings) -> l
     return deleted
 
 
+def tidy_attachments(open_session: sessionmaker[Session], settings: Settings, now: datetime) -> int:
+    """Removes what was attached to forms never saved, and files that no row names; gives how many files."""
+    with open_session.begin() as session:
+        forgotten = attachments.forget_unsaved(session, now)
+    with open_session() as session:
+        deleted = attachments.sweep(session, settings.attachments, now)
+    if forgotten or deleted:
+        log.info("attachments tidied", forgotten=forgotten, files=deleted)
+    return deleted
+
+
 def jobs(open_session: sessionmaker[Session], settings: Settings, *, immediate: bool = False) -> SqliteHuey:
     """The huey with its periodic jobs. `immediate` runs them in the caller, in memory: for tests.
 
@@ -223,6 +236,10 @@ def jobs(open_session: sessionmaker[Session], settings: Settings, *, immediate: 
     @huey.periodic_task(crontab(hour="19", minute="5"), name="rotate_journal", retries=3, retry_delay=60)
     def _rotate() -> None:
         rotate_journal(open_session, settings)
+
+    @huey.periodic_task(crontab(hour="19", minute="15"), name="tidy_attachments", retries=3, retry_delay=60)
+    def _tidy() -> None:
+        tidy_attachments(open_session, settings, datetime.now(UTC))
 
     return huey
 

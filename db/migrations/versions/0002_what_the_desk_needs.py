@@ -240,6 +240,11 @@ def upgrade() -> None:
             batch_op.f("fk_citizens_merged_into"), "citizens", ["merged_into"], ["id"]
         )
 
+    with op.batch_alter_table("tickets", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_tickets_category_id_created_at", ["category_id", "created_at"], unique=False
+        )
+
     with op.batch_alter_table("users", schema=None) as batch_op:
         batch_op.add_column(
             sa.Column("telephone", sa.String(length=8), nullable=False, server_default="browser")
@@ -267,6 +272,9 @@ def downgrade() -> None:
     op.drop_index("ix_journal_events_restarts", table_name="journal_events")
     with op.batch_alter_table("users", schema=None) as batch_op:
         batch_op.drop_column("telephone")
+
+    with op.batch_alter_table("tickets", schema=None) as batch_op:
+        batch_op.drop_index("ix_tickets_category_id_created_at")
 
     with op.batch_alter_table("citizens", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("fk_citizens_merged_into"), type_="foreignkey")
