@@ -1,6 +1,7 @@
 """What leaders set for the desks: skills, special desks, reasons, transfer targets. Each change is noted.
 
-The telephone follows within 20 seconds (`cti.fitting`), the agents' menus with their next catalogue.
+The telephone follows at once, and by itself within 20 seconds (`cti.fitting`); the agents' menus with their
+next catalogue.
 """
 
 from __future__ import annotations
@@ -151,10 +152,11 @@ def skills() -> dict[str, Any]:
 @blueprint.output(Skills)
 @blueprint.doc(responses=REFUSALS)
 def keep_skills(form: dict[str, Any]) -> dict[str, Any]:
-    """Change the agents given. Who is signed in is rung by the new skills within 20 seconds."""
+    """Change the agents given. Who is signed in is rung by the new skills a moment later."""
     return _kept(
         lambda db: tables.keep_skills(db, form["version"], form["agents"]),
         lambda db: tables.skills_of(db, datetime.now(UTC)),
+        telephone=True,
     )
 
 
@@ -186,6 +188,7 @@ def keep_special_desks(form: dict[str, Any]) -> dict[str, Any]:
     return _kept(
         lambda db: tables.keep_desks(db, form["version"], form["periods"]),
         lambda db: _with_texts(tables.desks_of(db, datetime.now(UTC))),
+        telephone=True,
     )
 
 
@@ -226,15 +229,23 @@ def keep_transfer_targets(form: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept(
-    keep: Callable[[Session], list[tables.Change]], show: Callable[[Session], dict[str, Any]]
+    keep: Callable[[Session], list[tables.Change]],
+    show: Callable[[Session], dict[str, Any]],
+    *,
+    telephone: bool = False,
 ) -> dict[str, Any]:
-    """Change and note it in one transaction; gives what the page shows now."""
+    """Change and note it in one transaction; gives what the page shows now. `telephone`: the cti should know
+    at once."""
     with transaction() as db:
-        for change in keep(db):
+        changes = keep(db)
+        for change in changes:
             note_access(db, "desk_settings", change.what[:128], change.how[:256])
         db.flush()
         desk().names.read(db)
-        return show(db)
+        shown = show(db)
+    if changes and telephone:
+        desk().floor.skills_changed()
+    return shown
 
 
 def _with_texts(shown: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ database: with the database away the pages still see who rings.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import OrderedDict
@@ -328,6 +329,14 @@ class Floor:
         if not answer.get("ok"):
             raise Refusal(str(answer.get("error") or "refused"))
         return answer
+
+    def skills_changed(self) -> None:
+        """Ask every cti in sight to look at skills and special desks now; the others look by themselves."""
+        with self._lock:
+            known = [next(iter(self._replicas[pbx].seats), "") for pbx in self._links]
+        for seat in known:
+            with contextlib.suppress(Refusal):
+                self.command("skills_changed", seat)
 
     def _pbx_of(self, seat: str) -> str:
         """The PBX that knows this seat; a seat that nobody knows is asked of the first."""

@@ -129,6 +129,9 @@ class Cti:
 
     async def carry_out(self, command: dict[str, Any]) -> dict[str, Any]:
         """Carry out a desktop's command. Nobody is logged in or out while skills are fitted."""
+        if command.get("name") == "skills_changed":
+            self.fitting.nudge()
+            return {"ok": True}
         if command.get("name") not in ("sign_in", "sign_out"):
             return await self.commands.run(command)
         async with self.fitting.quiet:

@@ -64,7 +64,7 @@ def period(queue: str = "complaint", first: int = 0, last: int = 0, **facts: Any
 # --- skills --------------------------------------------------------------------------------------------
 
 
-def test_skills_are_a_matrix_of_agents_and_queues(leader: Browser, parts: Parts) -> None:
+def test_skills_are_a_matrix_of_agents_and_queues(leader: Browser, cti: Cti, parts: Parts) -> None:
     page = shown(leader, "skills")
     assert [queue["name"] for queue in page["queues"]] == ["consultation", "complaint"]
     first = page["agents"][0]
@@ -73,6 +73,7 @@ def test_skills_are_a_matrix_of_agents_and_queues(leader: Browser, parts: Parts)
     assert saved.json["agents"][0]["penalties"] == {"complaint": 0}
     assert saved.json["version"] != page["version"]
     assert noted(parts) == [("agent01", "-consultation complaint:3→1")]
+    assert [command["name"] for command in cti.commands] == ["skills_changed"]
     with parts.desk.sessions() as db:
         assert db.scalars(select(QueueMembership.queue)).all() == ["complaint"]
 
