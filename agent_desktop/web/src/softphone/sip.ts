@@ -47,7 +47,9 @@ const MEDIA_LOST = 'Q.850;cause=44;text="media lost"'
 
 const PURPOSES: readonly string[] = ['ring', 'dial', 'back', 'consult', 'transfer']
 /** So long may the sound be away before the call is given up; the PBX has the same limit (rtp_timeout). */
-export const MEDIA_LIMIT_MS = 10_000
+const MEDIA_LIMIT_MS = 10_000
+/** Sound and socket both away: the PBX is gone, not the network, which closes no sockets. */
+const BOTH_LIMIT_MS = 4_000
 /** Candidates of the own machine are there at once; waiting for every STUN server would delay the answer. */
 const GATHER_MS = 250
 /** The PBX asks every registered page every few seconds whether it is there. So long without a word: ask back. */
@@ -69,6 +71,7 @@ export class SipCall {
     private readonly session: RTCSession,
     purpose: string,
     private readonly ice: RTCIceServer[],
+    private readonly hasSocket: () => boolean,
   ) {
     this.id = session.id
     this.purpose = (PURPOSES.includes(purpose) ? purpose : 'ring') as Purpose
@@ -128,9 +131,20 @@ export class SipCall {
     const line = this.session.connection
     return line && line.connectionState === 'connected' ? line.getStats() : null
   }
-  /** Ask the PBX whether it still has this call, and tell it the new address of this page: after a new socket. */
+  /**
+   * After a new socket: ask the PBX whether it still has this call, and tell it the new address of this page. Sound
+   * that is away looks for another way (the laptop has changed its network).
+   */
   verify(): void {
-    if (this.session.isEstablished()) this.session.renegotiate()
+    if (!this.session.isEstablished()) return
+    const iceRestart = this.away !== undefined
+    this.session.renegotiate({ rtcOfferConstraints: { iceRestart } })
+  }
+  /** The socket is away as well. */
+  doubt(): void {
+    if (this.away === undefined) return
+    clearTimeout(this.away)
+    this.away = setTimeout(() => this.giveUp(), BOTH_LIMIT_MS)
   }
 
   private enter(stage: CallStage): void {
@@ -161,8 +175,10 @@ export class SipCall {
         // JsSIP would end it too, with a reason that the PBX takes for an ordinary hang-up.
         event.stopImmediatePropagation()
         this.giveUp()
-      } else if (ice === 'disconnected') this.away ??= setTimeout(() => this.giveUp(), MEDIA_LIMIT_MS)
-      else {
+      } else if (ice === 'disconnected') {
+        const limit = this.hasSocket() ? MEDIA_LIMIT_MS : BOTH_LIMIT_MS
+        this.away ??= setTimeout(() => this.giveUp(), limit)
+      } else {
         clearTimeout(this.away)
         this.away = undefined
       }
@@ -213,7 +229,11 @@ export class SipPhone {
       this.call?.verify()
     })
     this.ua.on('unregistered', () => this.stopped || listener.lost())
-    this.ua.on('disconnected', () => this.stopped || listener.lost())
+    this.ua.on('disconnected', () => {
+      if (this.stopped) return
+      listener.lost()
+      this.call?.doubt()
+    })
     this.ua.on('registrationFailed', ({ response }) => {
       // Without an answer the socket is away, and comes back by itself.
       if (!this.stopped && (response || this.ua.isConnected())) listener.refused(response?.status_code ?? 0)
@@ -265,7 +285,9 @@ export class SipPhone {
       session.terminate({ status_code: 486 })
       return
     }
-    const call = new SipCall(session, request.getHeader('X-Hotline') ?? '', this.account.ice)
+    const call = new SipCall(session, request.getHeader('X-Hotline') ?? '', this.account.ice, () =>
+      this.ua.isConnected(),
+    )
     this.call = call
     const forget = () => this.call === call && (this.call = null)
     session.on('ended', forget)

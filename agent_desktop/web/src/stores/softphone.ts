@@ -79,6 +79,8 @@ export const useSoftphone = defineStore('softphone', () => {
   let sip: SipCall | null = null
   let microphone: Microphone | null = null
   let speaker: Speaker | null = null
+  /** The agent has been told of a missing microphone by now, if one is missing. */
+  let warned: Promise<unknown> = Promise.resolve()
   let asking: ReturnType<typeof setTimeout> | undefined
   let attempt = 0
   let round = 0
@@ -120,10 +122,8 @@ export const useSoftphone = defineStore('softphone', () => {
       microphoneProblem.value = found
       await devicesChanged()
     })
-    const soon = new Promise((go) => setTimeout(go, PROBE_MS))
-    void Promise.race([probe, soon]).then(() => {
-      if (mine === round) void ask(false)
-    })
+    warned = Promise.race([probe, new Promise((go) => setTimeout(go, PROBE_MS))])
+    void ask(false)
   }
   /** After a page was put away by the browser and brought back. */
   function takeUp(): void {
@@ -136,7 +136,7 @@ export const useSoftphone = defineStore('softphone', () => {
     clearTimeout(asking)
     const mine = round
     try {
-      const account = await api.phone(page, takeOver)
+      const [account] = await Promise.all([api.phone(page, takeOver), warned])
       if (mine === round && state.value !== 'off') register(account)
     } catch (error) {
       if (mine === round && state.value !== 'off') askedInVain(error)
