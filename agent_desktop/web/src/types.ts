@@ -171,8 +171,26 @@ export interface Citizen {
   ticket_count: number
 }
 
+/** The citizen's keypress after a call: 1 satisfied, 2 fairly, 3 not. */
+export interface Rating {
+  score: number
+  label: string
+  reason_label: string | null
+}
+
+/** A stretch of a call, in seconds of its recording; what is not recorded begins and ends at one place. */
+export interface CallPart {
+  kind: string
+  label: string
+  agent_name: string | null
+  from_s: number
+  to_s: number
+  seconds: number
+}
+
 export interface RecentCall {
   uid: string
+  direction?: 'inbound' | 'outbound'
   arrived_at: number
   outcome: string | null
   outcome_label?: string
@@ -325,8 +343,9 @@ export interface TimelineEntry {
   action: string
   action_label: string
   from_state: string | null
-  to_state: string
-  to_state_label?: string
+  /** Empty for what happened in a call (`action` begins with call_). */
+  to_state: string | null
+  to_state_label?: string | null
   note: string
 }
 
@@ -370,6 +389,7 @@ export interface RecordingRow {
 
 export interface CallRow {
   uid: string
+  direction: 'inbound' | 'outbound'
   number: MaskedNumber
   arrived_at: number
   outcome: string | null
@@ -379,7 +399,9 @@ export interface CallRow {
   seat: string | null
   wait_ms: number | null
   talk_ms: number | null
+  hold_ms: number
   ended_by: string | null
+  rating: Rating | null
   ticket_numbers: string[]
   recording: { id: number; state: RecordingState; seconds: number | null } | null
 }
@@ -387,6 +409,7 @@ export interface CallRow {
 export interface Peaks {
   peaks: number[][]
   seconds: number
+  parts: CallPart[]
 }
 
 export interface Page<Row> {
@@ -450,6 +473,10 @@ export const OUTCOMES = [
   'closed',
   'overflowed',
   'failed',
+  'no_answer',
+  'busy',
+  'unreachable',
+  'cancelled',
 ] as const
 
 /** One line of the screen-pop stop-watch, read by `hotline bench pop`. */
