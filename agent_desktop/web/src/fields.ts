@@ -14,5 +14,7 @@ export async function focusField(name: string): Promise<void> {
   await nextTick()
   const field = fieldElement(name)
   field?.focus()
+  // With what is said beneath it.
+  field?.closest('.row')?.scrollIntoView({ block: 'nearest' })
   if (field instanceof HTMLTextAreaElement) field.setSelectionRange(field.value.length, field.value.length)
 }
