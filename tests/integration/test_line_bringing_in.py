@@ -1,4 +1,4 @@
-"""Somebody is brought into a call: consult, complete, three-way, out again; and what happens when one of them goes."""
+"""Somebody is brought into a call: consult, complete, three-way, out again."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_citizen_is_handed_over_to_the_expert(line: Line, expert: PhoneBank)
 
 
 def test_three_talk_and_two_go_on_whoever_leaves(line: Line, expert: PhoneBank) -> None:
-    agent, call, bank, uid = talk(line, "13812380003")
+    agent, call, _, uid = talk(line, "13812380003")
     consult(agent, kind="number", target=EXPERT)
     press(agent, "three-way")
     until(lambda: sees(agent, "three_way", "joined"), 5, "three together")
@@ -94,7 +94,7 @@ def test_three_talk_and_two_go_on_whoever_leaves(line: Line, expert: PhoneBank) 
     until(lambda: sees(agent, "three_way", "joined"), 5, "three together again")
     press(agent, "leave")
     until(lambda: agent.state()["activity"] == "idle", 5, "the agent is out")
-    assert call.state == "talking" and expert.phones[EXPERT].state == "talking"
+    assert (call.state, expert.phones[EXPERT].state) == ("talking", "talking")
     call.hang_up()
     expert.phones[EXPERT].wait_for_idle()
     row = line.ended("8613812380003")
@@ -129,7 +129,7 @@ def test_another_seat_is_consulted_and_takes_the_call(line: Line) -> None:
 
 
 def test_a_seat_takes_a_blind_transfer_or_the_citizen_comes_back(line: Line) -> None:
-    agent, call, _, uid = talk(line, "13812380006")
+    agent, call, _, _ = talk(line, "13812380006")
     line.phones("8002", habit=Habit(answer_after=0.1))
     colleague = line.agent("agent02", "8002")
     agent.ask("POST", "/api/seat/transfer", {"kind": "seat", "target": "8002"})
