@@ -44,7 +44,7 @@ def _let_the_file_in() -> None:
 @blueprint.post("")
 @blueprint.input(schemas.AttachmentIn, location="form_and_files", arg_name="form")
 @blueprint.output(schemas.AttachmentOut, status_code=201)
-@blueprint.doc(responses=schemas.errors(400, 401, 403, 409, 413, 422, 507))
+@blueprint.doc(responses=schemas.errors(400, 401, 403, 409, 413, 422, 503))
 def upload(form: dict[str, Any]) -> dict[str, Any]:
     """Keep a file for the form with this key (its Idempotency-Key). A refused one leaves nothing behind."""
     given = form["file"]

@@ -88,8 +88,7 @@ def errors(*statuses: int) -> Any:
         416: "No such range",
         422: "Invalid",
         429: "Too many",
-        503: "PBX or database away",
-        507: "No room on the disk",
+        503: "PBX or database away, or no room on the disk",
     }
     return {
         status: {"description": texts[status], "content": {"application/json": {"schema": Error}}}
@@ -215,16 +214,16 @@ class TicketAction(Schema):
 class CheckIn(Schema):
     """A form as far as it is typed. Nothing is required, and a field that does not fit counts as empty."""
 
-    call_uid = Raw()
-    request_type = Raw()
-    category_id = Raw()
-    region_id = Raw()
-    title = Raw()
-    who = Raw()
-    when = Raw()
-    where = Raw()
-    what = Raw()
-    asked_for = Raw()
+    call_uid = Raw(allow_none=True)
+    request_type = Raw(allow_none=True)
+    category_id = Raw(allow_none=True)
+    region_id = Raw(allow_none=True)
+    title = Raw(allow_none=True)
+    who = Raw(allow_none=True)
+    when = Raw(allow_none=True)
+    where = Raw(allow_none=True)
+    what = Raw(allow_none=True)
+    asked_for = Raw(allow_none=True)
 
 
 class NearbyQuery(Schema):
