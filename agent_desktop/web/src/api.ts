@@ -1,4 +1,5 @@
 /** The one place that speaks HTTP: JSON in and out, the CSRF header, and errors as one class. */
+import type { MissedResult } from './rules/missed'
 import type {
   Attachment,
   CallRow,
@@ -9,6 +10,7 @@ import type {
   Duplicate,
   KnowledgeEntry,
   NearbyTicket,
+  MissedRow,
   Page,
   Peaks,
   PhoneAccount,
@@ -226,6 +228,14 @@ export const api = {
   splitCitizen: (id: number, phones: number[], name: string, reason: string) =>
     request('POST', `/citizens/${id}/split`, { phones, name, reason }),
   citizenHistory: (id: number) => request<Rows<CitizenEvent>>('GET', `/citizens/${id}/history`),
+
+  missed: (query: Query) => request<Page<MissedRow> & { open: number }>('GET', withQuery('/missed', query)),
+  missedCount: () => request<{ open: number }>('GET', '/missed/count'),
+  releaseMissed: (id: number) => request<MissedRow>('POST', `/missed/${id}/release`, {}),
+  sayMissed: (id: number, result: MissedResult, note: string) =>
+    request<MissedRow>('POST', `/missed/${id}/attempt`, { result, note }),
+  giveUpMissed: (id: number, note: string, version: number) =>
+    request<MissedRow>('POST', `/missed/${id}/give-up`, { note, version }),
 
   recordings: (query: Query) => request<Page<RecordingRow>>('GET', withQuery('/recordings', query)),
   peaks: (id: number) => request<Peaks>('GET', `/recordings/${id}/peaks`),

@@ -8,6 +8,7 @@ import { useClock } from './stores/clock'
 import { useDesk } from './stores/desk'
 import { useForm } from './stores/form'
 import { useLine } from './stores/line'
+import { useMissed } from './stores/missed'
 import { usePlayer } from './stores/player'
 import { usePop } from './stores/pop'
 import { useSeat } from './stores/seat'
@@ -34,6 +35,7 @@ function followCall(): void {
       () => seat.call,
       (call, before) => {
         if (seat.loaded) useDesk().follow(call, useClock().now)
+        if (seat.loaded) useMissed().follow(call)
         clearTimeout(counting)
         if (before && !call) counting = setTimeout(() => void seat.refresh(), LEDGER_MS)
       },
@@ -57,6 +59,9 @@ export function goLive(): void {
     connected() {
       useLine().connected()
       void useForm().flush()
+      void useMissed()
+        .count()
+        .catch(() => undefined)
     },
     lost: () => useLine().lost(Date.now()),
     refused: () => void session.load().catch(() => undefined),
@@ -77,13 +82,20 @@ export function goLive(): void {
       usePop().renew()
       news.dispatchEvent(new Event('tickets'))
     },
+    missed(open) {
+      useMissed().open = open
+      news.dispatchEvent(new Event('missed'))
+    },
     recordingKept: () => news.dispatchEvent(new Event('recordings')),
     phoneTaken: (page) => useSoftphone().phoneTaken(page),
   })
   if (!session.isAgent) return
   followCall()
   if (session.telephone === 'browser') useSoftphone().start(PAGE)
-  void seat.refresh().then(() => nextTick(useDesk().restore))
+  void seat.refresh().then(() => {
+    useMissed().restore(seat.call)
+    return nextTick(useDesk().restore)
+  })
 }
 
 export function endLive(): void {
@@ -97,5 +109,6 @@ export function endLive(): void {
   usePop().clear()
   useForm().close()
   useDesk().forget()
+  useMissed().forget()
   usePlayer().close()
 }

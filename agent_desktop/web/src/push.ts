@@ -14,6 +14,8 @@ export interface PushListener {
   link(push: LinkPush): void
   ticketSaved(number: string): void
   recordingKept(callUid: string, recordingId: number): void
+  /** So many citizens wait to be called back. */
+  missed(open: number): void
   /** That page has the agent's telephone now. */
   phoneTaken(page: string): void
 }
@@ -56,6 +58,7 @@ export function openPushes(listener: PushListener): void {
   line.on('recording_kept', (push: { call_uid: string; recording_id: number }) =>
     listener.recordingKept(push.call_uid, push.recording_id),
   )
+  line.on('missed', (push: { open: number }) => listener.missed(push.open))
   line.on('phone_taken', (push: { page: string }) => listener.phoneTaken(push.page))
   presence = setInterval(() => line.connected && line.emit('ping_screen', {}, () => undefined), PRESENCE_MS)
 }

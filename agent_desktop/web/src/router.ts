@@ -3,6 +3,7 @@ import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 import CallsPage from './pages/CallsPage.vue'
 import DeskPage from './pages/DeskPage.vue'
 import LoginPage from './pages/LoginPage.vue'
+import MissedPage from './pages/MissedPage.vue'
 import NotFoundPage from './pages/NotFoundPage.vue'
 import RecordingsPage from './pages/RecordingsPage.vue'
 import TicketPage from './pages/TicketPage.vue'
@@ -26,6 +27,12 @@ const routes: RouteRecordRaw[] = [
   { path: '/tickets', name: 'tickets', component: TicketsPage },
   { path: '/tickets/:number', name: 'ticket', component: TicketPage, props: true },
   { path: '/recordings', name: 'recordings', component: RecordingsPage },
+  {
+    path: '/missed',
+    name: 'missed',
+    component: MissedPage,
+    meta: { roles: ['agent', 'shift_leader', 'administrator'] },
+  },
   { path: '/:rest(.*)*', name: 'nowhere', component: NotFoundPage },
 ]
 

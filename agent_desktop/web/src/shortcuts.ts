@@ -32,6 +32,8 @@ export const KEYS = {
   second: 'Alt+2',
   third: 'Alt+3',
   fourth: 'Alt+4',
+  fifth: 'Alt+5',
+  missedResult: 'Alt+B',
   play: 'Ctrl+Space',
 } as const
 

@@ -406,6 +406,37 @@ export interface CallRow {
   recording: { id: number; state: RecordingState; seconds: number | null } | null
 }
 
+/** A citizen whom nobody has spoken with yet, or whom somebody has by now. */
+export interface MissedRow {
+  id: number
+  number: MaskedNumber
+  kind: string
+  kind_label: string
+  times: number
+  first_at: number
+  last_at: number
+  waiting_seconds: number
+  queue_label: string
+  attempts: number
+  last_attempt: {
+    at: number
+    result: string
+    result_label: string
+    note: string
+    user_name: string | null
+  } | null
+  taken_by_name: string | null
+  mine: boolean
+  version: number
+  last_call_uid: string
+  has_message: number | null
+  message: { id: number; state: RecordingState; seconds: number | null } | null
+  closed_at: number | null
+  closed_as: string | null
+  closed_as_label: string | null
+  closed_by_name: string | null
+}
+
 export interface Peaks {
   peaks: number[][]
   seconds: number
