@@ -73,7 +73,7 @@ class Cti:
             on_down=self._blind,
         )
         self.commands = Commands(self.ami, lambda: self.floor, settings.wrapup_seconds)
-        self.after_call = AfterCall(self.commands)
+        self.after_call = AfterCall(self.commands, settings.wrapup_seconds)
         self.third_party = ThirdParty(self.ami, self.commands)
         self.recording = Recording(self.ami, self.commands, self._event)
         self.outbound = Outbound(settings.pbx_name, self.commands)

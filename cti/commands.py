@@ -158,7 +158,8 @@ class Commands:
         call = self.call(seat)
         if call.seat == seat and call.state in ("consulting", "three_way"):
             raise Refused("party_there", f"seat {seat} has a party on the line")
-        await self._ami.action("Hangup", Channel=self.channel_of(seat, call), Cause="16")
+        cause = "21" if call.state == "ringing" else "16"
+        await self._ami.action("Hangup", Channel=self.channel_of(seat, call), Cause=cause)
 
     async def transfer(
         self, seat: str, kind: str, target: str, numbers: list[str] | None = None, label: str = ""
@@ -329,8 +330,8 @@ def _no(code: str, detail: str) -> dict[str, Any]:
 class AfterCall:
     """Ends after-call work when its time is up, also when the cti was restarted in the middle of it."""
 
-    def __init__(self, commands: Commands) -> None:
-        self._commands = commands
+    def __init__(self, commands: Commands, seconds: int) -> None:
+        self._commands, self._seconds = commands, seconds
         self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -340,12 +341,16 @@ class AfterCall:
         if talked and after.presence != "signed_out" and after.reason != "after_call":
             # What was chosen during the call comes after the after-call work.
             self._spawn(self._begin(after.seat, after.reason))
-        end = after.until if after.presence == "not_ready" and after.reason == "after_call" else None
+        end = None
+        if after.presence == "not_ready" and after.reason == "after_call":
+            end = after.until or after.since + self._seconds * 1000
         timing = self._timers.get(after.seat)
         if timing and timing[0] != end:
             self._timers.pop(after.seat)[1].cancel()
         if end is not None and after.seat not in self._timers:
-            left = max(0.0, end / 1000 - time.time())
+            # A clock that was set must not keep a seat from its calls.
+            longest = self._seconds + MORE_TIME * MORE_TIMES
+            left = min(max(0.0, end / 1000 - time.time()), longest)
             loop = asyncio.get_running_loop()
             self._timers[after.seat] = end, loop.call_later(left, self._over, after.seat)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,11 +14,22 @@ from hypothesis import strategies as st
 
 from cti.ami import ActionRefused, ActionTimeout, AmiError, Message, NotConnected, encode
 from cti.commands import AfterCall, Commands
-from cti.floor import Floor, FloorCall, Seat
+from cti.floor import Floor, FloorCall, Party, Seat, read_pause, write_pause
+from cti.outbound import Outbound
+from cti.recording import Recording
+from cti.third_party import ThirdParty
 
-IDLE = Seat("8001", reachable=True)
+IDLE = Seat("8001", phones=("desk",))
 HERE = replace(IDLE, agent="agent01", presence="ready", queues=("consultation", "complaint"))
-CALL = FloorCall("pbx1-1.1", state="talking", seat="8001", seat_channel="PJSIP/8001-00000001")
+CALL = FloorCall(
+    "pbx1-1.1",
+    state="talking",
+    seat="8001",
+    channel="PJSIP/trunk-00000000",
+    seat_channel="PJSIP/8001-00000001",
+    answered_at=1,
+)
+EXPERT = Party("number", "律师", state="talking", channel="PJSIP/trunk-00000002")
 QUEUES: dict[str, tuple[str, ...]] = {"consultation": (), "complaint": ()}
 SMUGGLED = ["12345\r\nAction: Hangup", "12345\n", "12345\r", "12345\0", "consultation\r\nX: y"]
 
@@ -51,8 +63,17 @@ def ordered(
 ) -> tuple[dict[str, Any], list[tuple[str, dict[str, str]]]]:
     """The acknowledgement of a command, and what Asterisk was told."""
     asterisk = Asterisk(error)
-    answer = asyncio.run(Commands(asterisk, lambda: place).run({"name": name, **arguments}))  # type: ignore[arg-type]
+    answer = asyncio.run(whole(asterisk, lambda: place).run({"name": name, **arguments}))
     return answer, asterisk.told
+
+
+def whole(asterisk: Asterisk, place: Callable[[], Floor]) -> Commands:
+    """All commands that know the wire of Asterisk alone."""
+    commands = Commands(asterisk, place)  # type: ignore[arg-type]
+    ThirdParty(asterisk, commands)  # type: ignore[arg-type]
+    Recording(asterisk, commands, lambda _: None)  # type: ignore[arg-type]
+    Outbound("pbx1", commands)
+    return commands
 
 
 def arguments(command: dict[str, Any]) -> dict[str, Any]:
@@ -136,9 +157,17 @@ def test_signing_out_leaves_every_queue_but_not_in_a_call() -> None:
     ("place", "command", "code"),
     [
         (floor(IDLE), {"name": "ready"}, "not_signed_in"),
-        (floor(replace(HERE, reachable=False)), {"name": "ready"}, "unreachable"),
+        (floor(replace(HERE, phones=())), {"name": "ready"}, "unreachable"),
         (floor(IDLE), {"name": "not_ready", "reason": "meal"}, "not_signed_in"),
-        (floor(HERE), {"name": "not_ready", "reason": "bored"}, "refused"),
+        (floor(HERE), {"name": "not_ready", "reason": "Bored!"}, "refused"),
+        (floor(HERE), {"name": "not_ready", "reason": "after_call"}, "refused"),
+        (floor(HERE), {"name": "not_ready", "reason": "after_call:meal:1:0"}, "refused"),
+        (floor(HERE), {"name": "more_time"}, "not_after_call"),
+        (
+            floor(replace(HERE, presence="not_ready", reason="after_call", until=1, extended=5)),
+            {"name": "more_time"},
+            "limit_reached",
+        ),
         (floor(HERE), {"name": "not_ready", "reason": "meal\r\nAction: Logoff"}, "refused"),
         (floor(HERE), {"name": "not_ready"}, "refused"),
         (floor(HERE), {"name": "ready", "more": 1}, "refused"),
@@ -149,7 +178,45 @@ def test_signing_out_leaves_every_queue_but_not_in_a_call() -> None:
         (floor(HERE), {"name": "transfer", "kind": "queue", "target": "complaint"}, "call_gone"),
         (talking("ringing"), {"name": "transfer", "kind": "queue", "target": "complaint"}, "call_gone"),
         (talking(), {"name": "transfer", "kind": "queue", "target": "nowhere"}, "bad_target"),
-        (talking(), {"name": "transfer", "kind": "seat", "target": "8002"}, "bad_target"),
+        (talking("holding"), {"name": "transfer", "kind": "queue", "target": "complaint"}, "on_hold"),
+        (talking(), {"name": "transfer", "kind": "seat", "target": "8001"}, "bad_target"),
+        (talking(), {"name": "transfer", "kind": "seat", "target": "8002"}, "target_unreachable"),
+        (talking(), {"name": "consult", "kind": "seat", "target": "8002"}, "target_unreachable"),
+        (talking(), {"name": "consult", "kind": "queue", "target": "complaint"}, "bad_target"),
+        (talking(), {"name": "consult", "kind": "group", "target": "律师组", "numbers": []}, "bad_target"),
+        (
+            talking(),
+            {"name": "consult", "kind": "group", "target": "x", "numbers": ["1&PJSIP/8001"]},
+            "bad_target",
+        ),
+        (talking("consulting", party=EXPERT), {"name": "hang_up"}, "party_there"),
+        (
+            talking("consulting", party=EXPERT),
+            {"name": "consult", "kind": "number", "target": "110"},
+            "party_there",
+        ),
+        (
+            talking("consulting", party=replace(EXPERT, state="ringing")),
+            {"name": "three_way"},
+            "party_not_there",
+        ),
+        (
+            talking("consulting", party=replace(EXPERT, state="ringing")),
+            {"name": "complete_transfer"},
+            "party_not_there",
+        ),
+        *[
+            (talking(), {"name": name}, "no_party")
+            for name in ("cancel_consult", "complete_transfer", "three_way", "drop_party", "leave", "end_all")
+        ],
+        (talking(recording="paused"), {"name": "pause_recording"}, "already_paused"),
+        (talking(), {"name": "resume_recording"}, "not_paused"),
+        (talking(answered_at=None), {"name": "pause_recording"}, "call_gone"),
+        (talking(), {"name": "dial", "number": "19900000001"}, "in_call"),
+        (floor(HERE), {"name": "dial", "number": "1;2"}, "bad_target"),
+        (floor(HERE), {"name": "dial", "number": "19900000001", "about": "a,b"}, "bad_target"),
+        (floor(replace(HERE, phones=())), {"name": "dial", "number": "19900000001"}, "unreachable"),
+        (floor(HERE), {"name": "dial", "number": "19900000001"}, "pbx_down"),
         (talking(), {"name": "transfer", "kind": "number", "target": "complaint"}, "bad_target"),
         (talking(), {"name": "transfer", "kind": "number", "target": "12"}, "bad_target"),
         (talking(), {"name": "transfer", "kind": "number", "target": "1" * 21}, "bad_target"),
@@ -182,17 +249,31 @@ def test_a_command_is_refused_and_asterisk_hears_nothing(
         (talking(), {"name": "hang_up"}, "Hangup", {"Channel": CALL.seat_channel, "Cause": "16"}),
         (talking("ringing"), {"name": "hang_up"}, "Hangup", {"Cause": "21"}),
         (
-            talking("holding"),
-            {"name": "transfer", "kind": "queue", "target": "complaint"},
-            "BlindTransfer",
-            {"Channel": CALL.seat_channel, "Context": "transfer-queue", "Exten": "complaint"},
+            floor(replace(HERE, presence="not_ready", reason="after_call", next="meal")),
+            {"name": "finish_after_call"},
+            "QueuePause",
+            {"Paused": "true", "Reason": "meal"},
         ),
         (
-            talking(),
-            {"name": "transfer", "kind": "number", "target": "057188889999"},
-            "BlindTransfer",
-            {"Context": "transfer-number", "Exten": "057188889999"},
+            talking("consulting", party=EXPERT),
+            {"name": "complete_transfer"},
+            "Hangup",
+            {"Channel": CALL.seat_channel},
         ),
+        (
+            talking("consulting", party=EXPERT),
+            {"name": "cancel_consult"},
+            "Hangup",
+            {"Channel": EXPERT.channel},
+        ),
+        (
+            talking("consulting", party=replace(EXPERT, state="ringing", channel="")),
+            {"name": "cancel_consult"},
+            "Redirect",
+            {"Channel": CALL.seat_channel, "Context": "back-to-citizen"},
+        ),
+        (talking("three_way", party=EXPERT), {"name": "drop_party"}, "Hangup", {"Channel": EXPERT.channel}),
+        (talking("three_way", party=EXPERT), {"name": "leave"}, "Hangup", {"Channel": CALL.seat_channel}),
         (
             floor(replace(HERE, presence="not_ready", reason="after_call")),
             {"name": "finish_after_call"},
@@ -208,6 +289,89 @@ def test_a_command_is_one_action(
     assert answer == {"ok": True}
     assert [name for name, _ in told] == [action]
     assert headers.items() <= told[0][1].items()
+
+
+OTHER = replace(HERE, seat="8002", agent="agent02", telephone="browser", phones=("browser",))
+
+
+def with_colleague() -> Floor:
+    return floor(replace(HERE, activity="talking", call=CALL.uid), OTHER, calls=(CALL,))
+
+
+@pytest.mark.parametrize(
+    ("command", "context", "exten", "dialled", "login"),
+    [
+        ({"kind": "queue", "target": "complaint"}, "transfer-queue", "complaint", "", ""),
+        ({"kind": "seat", "target": "8002"}, "transfer-seat", "8002w", "PJSIP/8002w", "agent02"),
+        (
+            {"kind": "number", "target": "057188889999"},
+            "transfer-number",
+            "057188889999",
+            "PJSIP/057188889999@trunk",
+            "",
+        ),
+        (
+            {"kind": "group", "target": "律师组", "numbers": ["199", "188"], "label": "律师组"},
+            "transfer-number",
+            "199",
+            "PJSIP/199@trunk&PJSIP/188@trunk",
+            "",
+        ),
+    ],
+)
+def test_the_citizen_is_sent_where_the_agent_says(
+    command: dict[str, Any], context: str, exten: str, dialled: str, login: str
+) -> None:
+    answer, told = ordered(with_colleague(), "transfer", seat="8001", **command)
+    assert answer == {"ok": True}
+    said = {headers["Variable"]: headers["Value"] for action, headers in told if action == "Setvar"}
+    assert (said["HL_TARGET"], said["HL_LOGIN"]) == (dialled, login)
+    action, headers = told[-1]
+    assert (action, headers["Channel"]) == ("Redirect", CALL.channel)
+    assert (headers["Context"], headers["Exten"]) == (context, exten)
+
+
+def test_a_consultation_moves_agent_and_citizen_in_one_action() -> None:
+    _, told = ordered(with_colleague(), "consult", seat="8001", kind="seat", target="8002", label="李|四, ;x")
+    said = {headers["Variable"]: headers["Value"] for action, headers in told if action == "Setvar"}
+    assert said["HL_PARTY"] == "seat|8002|%E6%9D%8E%7C%E5%9B%9B%2C%20%3Bx", "a label cannot break out"
+    action, headers = told[-1]
+    assert action == "Redirect"
+    assert (headers["Channel"], headers["Context"]) == (CALL.seat_channel, "consult")
+    assert (headers["ExtraChannel"], headers["ExtraContext"]) == (CALL.channel, "citizen-waits")
+
+
+def test_the_other_telephone_takes_the_place_of_the_first_in_every_queue() -> None:
+    here = replace(HERE, phones=("desk", "browser"))
+    asterisk = Asterisk()
+    queues = [["consultation", 0], ["complaint", 2]]
+    message = {
+        "name": "sign_in",
+        "seat": "8001",
+        "agent": "agent01",
+        "queues": queues,
+        "telephone": "browser",
+    }
+    assert asyncio.run(whole(asterisk, lambda: floor(here)).run(message))["ok"]
+    assert [(action, headers["Interface"]) for action, headers in asterisk.told] == [
+        ("QueueRemove", "PJSIP/8001"),
+        ("QueueRemove", "PJSIP/8001"),
+        ("QueueAdd", "PJSIP/8001w"),
+        ("QueueAdd", "PJSIP/8001w"),
+    ]
+
+
+@given(st.sampled_from([None, "meal", "follow_up"]), st.integers(1, 2**42), st.integers(0, 5))
+def test_after_call_work_is_read_as_it_was_written(following: str | None, until: int, times: int) -> None:
+    assert read_pause(write_pause(following, until, times)) == ("after_call", following, until, times)
+
+
+def test_more_time_is_a_minute_more_and_counted() -> None:
+    now = round(time.time() * 1000)
+    place = replace(HERE, presence="not_ready", reason="after_call", next="meal", until=now + 5_000)
+    _, told = ordered(floor(place), "more_time", seat="8001")
+    reason, following, until, times = read_pause(told[0][1]["Reason"])
+    assert (reason, following, until, times) == ("after_call", "meal", now + 65_000, 1)
 
 
 def test_finishing_after_call_work_that_is_over_changes_nothing() -> None:
@@ -234,8 +398,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
     max_leaves=6,
 )
-NAMES = ["sign_in", "sign_out", "ready", "not_ready", "finish_after_call", "hang_up", "transfer"]
-WORDS = st.sampled_from(["seat", "agent", "queues", "reason", "kind", "target", "self", "x"])
+NAMES = sorted(whole(Asterisk(), Floor).verbs)
+WORDS = st.sampled_from([
+    "seat", "agent", "queues", "reason", "kind", "target", "numbers", "label", "number", "about", "telephone",
+    "self", "x",
+])  # fmt: skip
 
 
 @settings(max_examples=80)
@@ -245,8 +412,7 @@ def test_any_command_is_answered_and_smuggles_nothing(
 ) -> None:
     seat = {"seat": "8001"} if at_a_seat else {}
     asterisk = Asterisk()
-    commands = Commands(asterisk, talking)  # type: ignore[arg-type]
-    answer = asyncio.run(commands.run({**arguments, **seat, "name": name}))
+    answer = asyncio.run(whole(asterisk, talking).run({**arguments, **seat, "name": name}))
     assert answer["ok"] or answer["error"]
     assert not [v for _, headers in asterisk.told for v in headers.values() if set(v) & set("\r\n\0")]
 
@@ -264,8 +430,8 @@ class Office:
         self.error = error
         self.news = asyncio.Event()
 
-    async def begin_after_call(self, seat: str) -> None:
-        self._note(f"begin {seat}")
+    async def begin_after_call(self, seat: str, following: str | None = None) -> None:
+        self._note(f"begin {seat} {following}" if following else f"begin {seat}")
         if self.error:
             raise self.error
 
@@ -294,7 +460,7 @@ def test_a_talk_that_ended_begins_after_call_work(before: str) -> None:
     asyncio.run(story())
 
 
-def test_a_ring_or_a_talk_of_who_paused_meanwhile_begins_none() -> None:
+def test_a_ring_begins_none_and_what_was_chosen_in_the_call_comes_after_it() -> None:
     async def story() -> None:
         office = Office()
         watcher = AfterCall(office, 20)  # type: ignore[arg-type]
@@ -305,7 +471,7 @@ def test_a_ring_or_a_talk_of_who_paused_meanwhile_begins_none() -> None:
         watcher.watch(None, HERE)
         watcher.watch(replace(HERE, seat="8002", activity="talking"), replace(HERE, seat="8002"))
         await office.until("begin 8002")
-        assert office.asked == ["begin 8002"]
+        assert office.asked == ["begin 8001 meal", "begin 8002"]
 
     asyncio.run(story())
 
@@ -314,11 +480,11 @@ def test_after_call_work_ends_by_itself_even_when_found_in_the_middle_of_it() ->
     async def story() -> None:
         office = Office()
         now = time.time() * 1000
-        began_long_ago = replace(WORKING, since=round(now - 1_000_000))
+        began_long_ago = replace(WORKING, until=round(now - 100_000))
         AfterCall(office, 900).watch(None, began_long_ago)  # type: ignore[arg-type]
         await office.until("finish_after_call 8001")
-        clock_ahead = replace(WORKING, seat="8002", since=round(now + 1_000_000))
-        AfterCall(office, 0).watch(None, clock_ahead)  # type: ignore[arg-type]
+        without_an_end = replace(WORKING, seat="8002", since=round(now - 1_000_000))
+        AfterCall(office, 900).watch(None, without_an_end)  # type: ignore[arg-type]
         await office.until("finish_after_call 8002")
 
     asyncio.run(story())
@@ -329,9 +495,9 @@ def test_after_call_work_that_the_agent_ended_is_not_ended_again() -> None:
         office = Office()
         watcher = AfterCall(office, 900)  # type: ignore[arg-type]
         now = time.time() * 1000
-        watcher.watch(HERE, replace(WORKING, since=round(now - 899_990)))
+        watcher.watch(HERE, replace(WORKING, until=round(now + 10)))
         watcher.watch(WORKING, HERE)
-        watcher.watch(HERE, replace(WORKING, seat="8002", since=round(now - 899_950)))
+        watcher.watch(HERE, replace(WORKING, seat="8002", until=round(now + 50)))
         await office.until("finish_after_call 8002")
         assert office.asked == ["finish_after_call 8002"]
 
@@ -342,11 +508,11 @@ def test_after_call_work_is_timed_once_however_often_the_seat_changes() -> None:
     async def story() -> None:
         office = Office()
         watcher = AfterCall(office, 900)  # type: ignore[arg-type]
-        since = round(time.time() * 1000 - 899_990)
-        for reachable in (True, False, True):
-            watcher.watch(WORKING, replace(WORKING, since=since, reachable=reachable))
+        until = round(time.time() * 1000 + 10)
+        for phones in (("desk",), (), ("desk",)):
+            watcher.watch(WORKING, replace(WORKING, until=until, phones=phones))
         await office.until("finish_after_call 8001")
-        watcher.watch(HERE, replace(WORKING, seat="8002", since=since))
+        watcher.watch(HERE, replace(WORKING, seat="8002", until=until))
         await office.until("finish_after_call 8002")
         assert office.asked == ["finish_after_call 8001", "finish_after_call 8002"]
 
