@@ -47,6 +47,7 @@ export const useAids = defineStore('aids', () => {
   watch(
     () => writing.value && { request_type: form.form.request_type, category_id: form.form.category_id },
     (now) => scripts.want(now || null),
+    { immediate: true },
   )
   watch(
     () => {
@@ -55,6 +56,7 @@ export const useAids = defineStore('aids', () => {
       return asked ? { category_id: form.form.category_id, q } : null
     },
     (now) => knowledge.want(now),
+    { immediate: true },
   )
   watch(
     () => {
@@ -63,6 +65,7 @@ export const useAids = defineStore('aids', () => {
       return placed ? { uid: form.callUid!, category_id, region_id, where: where.trim() } : null
     },
     (now) => nearby.want(now),
+    { immediate: true },
   )
   return {
     pane,
