@@ -308,3 +308,20 @@ def test_what_app_queue_says_of_a_channel_it_was_left_with_is_no_call(journal: P
     copy_all(copier(journal, engine))
     assert list(calls(engine)) == ["pbx1-1795289075.0"]
     assert lines_kept(engine) == 12
+
+
+def test_a_real_journal_of_a_three_way_whose_colleague_stays(journal: Path, engine: Engine) -> None:
+    pasted = Path(__file__).parents[1] / "journals" / "colleague-of-a-three-way-stays.txt"
+    journal.write_text(START + pasted.read_text())
+    copy_all(copier(journal, engine))
+    uid = "pbx1-1795301158.0"
+    colleague = ("agent02", "8002 演示·李晓晨")
+    assert parts(engine) == [
+        (uid, 0, "agent", "agent01", "", "", True),
+        (uid, 1, "recording_paused", "agent01", "", "", True),
+        (uid, 2, "consult", "agent01", *colleague, True),
+        (uid, 3, "party", "agent01", *colleague, True),
+        (uid, 4, "agent", "agent02", "", "", True),
+    ]
+    row = calls(engine)[uid]
+    assert (row.outcome, row.wait_ms, row.talk_ms, row.hold_ms) == ("answered", 2903, 294, 151)
