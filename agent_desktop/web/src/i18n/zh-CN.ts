@@ -818,7 +818,7 @@ export default {
     auto: { off: '按键接听', immediately: '立即自动接听', after_3s: '振铃 3 秒后自动接听' },
     pad: '拨号键盘',
     sent: '已发送的按键',
-    takeOver: '在本页使用软电话',
+    takeOver: '在此接管',
     states: {
       connecting: '软电话连接中',
       registered: '软电话正常',
@@ -848,12 +848,12 @@ export default {
     test: {
       open: '测试耳麦',
       title: '测试耳麦',
-      hear: '1. 播放一段提示音，看耳机里能否听到。',
+      hear: '播放一段提示音，看耳机里能否听到。',
       playTone: '播放提示音',
-      speak: '2. 对着麦克风说一句话，看音量条是否跳动。',
+      speak: '对着麦克风说一句话，看音量条是否跳动。',
       heard: '麦克风正常，能听到您的声音。',
       notHeard: '还没有听到声音…',
-      listen: '3. 录 3 秒再放给自己听，就是市民听到的声音。',
+      listen: '录 3 秒再放给自己听，就是市民听到的声音。',
       record: {
         idle: '录音 3 秒并播放',
         recording: '正在录音，请说话…',

@@ -2,12 +2,15 @@
  * The page's one AudioContext, for ring, tones, meters and silence. It runs only while somebody uses it: an idle page
  * costs nothing. Browsers let it sound after the first click or key; until then it waits for that.
  */
+const CLOSE_MS = 5_000
 const GESTURES = ['pointerdown', 'keydown'] as const
 
 let context: AudioContext | null = null
 let users = 0
+let closing: ReturnType<typeof setTimeout> | undefined
 
 export function borrowAudio(): AudioContext {
+  clearTimeout(closing)
   context ??= new AudioContext({ latencyHint: 'interactive' })
   users += 1
   void wake()
@@ -15,7 +18,14 @@ export function borrowAudio(): AudioContext {
 }
 export function returnAudio(): void {
   users = Math.max(0, users - 1)
-  if (users === 0) void context?.suspend()
+  if (users > 0) return
+  void context?.suspend()
+  clearTimeout(closing)
+  closing = setTimeout(() => {
+    // Nodes that are done with are only freed while the context runs, or with it: a shift has hundreds of calls.
+    void context?.close()
+    context = null
+  }, CLOSE_MS)
 }
 /** Whether the browser lets the context sound by now. */
 export async function wake(): Promise<boolean> {
