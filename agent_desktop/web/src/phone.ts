@@ -35,6 +35,7 @@ const reasonsOpen = ref(false)
 const keypadOpen = ref(false)
 /** undefined: the dialog is closed; null: digits are typed. */
 const dialOffer = shallowRef<DialOffer | null | undefined>(undefined)
+const headsetOpen = ref(false)
 const lastSent = shallowRef<Sent | null>(null)
 
 export function usePhone() {
@@ -73,6 +74,15 @@ export function usePhone() {
   }
   const verb = (action: PhoneAction, name: SeatVerb) => () => command(action, () => api.seatVerb(name))
 
+  /** Nobody goes ready whom a citizen would not hear: the headset is tried first. */
+  function ready(): Promise<boolean> | void {
+    if (telephone.value === 'browser' && softphone.microphoneProblem && can.value.ready) {
+      ElMessage.warning(t('seat.headsetFirst'))
+      headsetOpen.value = true
+      return
+    }
+    return command('ready', api.ready)
+  }
   async function endAll(): Promise<boolean> {
     if (!can.value.endAll) return false
     const sure = await ElMessageBox.confirm(t('party.endAllAsk'), t('party.endAll'), {
@@ -120,8 +130,9 @@ export function usePhone() {
     transferOpen,
     reasonsOpen,
     keypadOpen,
+    headsetOpen,
     dialOffer,
-    ready: () => command('ready', api.ready),
+    ready,
     notReady: (reason: string) => command('notReady', () => api.notReady(reason)),
     finish: () => command('finish', api.finishAfterCall),
     moreTime: verb('moreTime', 'more-time'),

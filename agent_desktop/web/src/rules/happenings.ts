@@ -59,6 +59,21 @@ export function happened(
   return null
 }
 
+/** Does the next picture of the call make this notice untrue, or of no use? */
+export function outdated(notice: Happening, before: PushedCall | null, after: PushedCall | null): boolean {
+  if (after && after.uid !== before?.uid) return true
+  const ofTheCall = [
+    'partyUnanswered',
+    'partyGone',
+    'partyJoined',
+    'returning',
+    'returned',
+    'recordingResumed',
+  ]
+  if (!ofTheCall.includes(notice.code)) return false
+  return !after || (!!after.party && notice.code !== 'partyJoined')
+}
+
 function gone(
   before: PushedCall,
   own: Sent['action'] | null,

@@ -2,7 +2,7 @@
 import { defineStore } from 'pinia'
 import { shallowRef } from 'vue'
 
-import { happened, type Happening, type Sent } from '../rules/happenings'
+import { happened, outdated, type Happening, type Sent } from '../rules/happenings'
 import type { PushedCall } from '../types'
 
 export const useNotices = defineStore('notices', () => {
@@ -13,7 +13,7 @@ export const useNotices = defineStore('notices', () => {
   function follow(call: PushedCall | null, sent: Sent | null, now: number): void {
     const found = happened(before, call, sent, now)
     if (found) latest.value = found
-    else if (call && call.uid !== before?.uid) latest.value = null
+    else if (latest.value && outdated(latest.value, before, call)) latest.value = null
     before = call
   }
   function close(): void {
