@@ -37,6 +37,16 @@ export type SeatVerb =
   | 'end-all'
   | 'pause-recording'
   | 'resume-recording'
+import type {
+  AgentSkills,
+  DesksPage,
+  PeriodRow,
+  ReasonRow,
+  ReasonsPage,
+  SkillsPage,
+  TargetRow,
+  TargetsPage,
+} from './settings/shapes'
 
 /** `code` is the server's word, or `offline` / `timeout` when no answer came. `message` is for the person. */
 export class ApiError extends Error {
@@ -236,6 +246,22 @@ export const api = {
     request<MissedRow>('POST', `/missed/${id}/attempt`, { result, note }),
   giveUpMissed: (id: number, note: string, version: number) =>
     request<MissedRow>('POST', `/missed/${id}/give-up`, { note, version }),
+
+  skills: () => request<SkillsPage>('GET', '/desk-settings/skills'),
+  saveSkills: (version: string, agents: AgentSkills[]) =>
+    request<SkillsPage>('PUT', '/desk-settings/skills', {
+      version,
+      agents: agents.map(({ id, penalties }) => ({ id, penalties })),
+    }),
+  specialDesks: () => request<DesksPage>('GET', '/desk-settings/special-desks'),
+  saveSpecialDesks: (version: string, periods: PeriodRow[]) =>
+    request<DesksPage>('PUT', '/desk-settings/special-desks', { version, periods }),
+  reasons: () => request<ReasonsPage>('GET', '/desk-settings/reasons'),
+  saveReasons: (version: string, reasons: ReasonRow[]) =>
+    request<ReasonsPage>('PUT', '/desk-settings/reasons', { version, reasons }),
+  transferTargets: () => request<TargetsPage>('GET', '/desk-settings/transfer-targets'),
+  saveTransferTargets: (version: string, targets: TargetRow[]) =>
+    request<TargetsPage>('PUT', '/desk-settings/transfer-targets', { version, targets }),
 
   recordings: (query: Query) => request<Page<RecordingRow>>('GET', withQuery('/recordings', query)),
   peaks: (id: number) => request<Peaks>('GET', `/recordings/${id}/peaks`),

@@ -2,6 +2,7 @@ import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 
 import CallsPage from './pages/CallsPage.vue'
 import DeskPage from './pages/DeskPage.vue'
+import DeskSettingsPage from './pages/DeskSettingsPage.vue'
 import LoginPage from './pages/LoginPage.vue'
 import MissedPage from './pages/MissedPage.vue'
 import NotFoundPage from './pages/NotFoundPage.vue'
@@ -32,6 +33,12 @@ const routes: RouteRecordRaw[] = [
     name: 'missed',
     component: MissedPage,
     meta: { roles: ['agent', 'shift_leader', 'administrator'] },
+  },
+  {
+    path: '/desk-settings',
+    name: 'desk-settings',
+    component: DeskSettingsPage,
+    meta: { roles: ['shift_leader', 'administrator'] },
   },
   { path: '/:rest(.*)*', name: 'nowhere', component: NotFoundPage },
 ]

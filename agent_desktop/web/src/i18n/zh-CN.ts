@@ -693,6 +693,7 @@ export default {
     queue: '队列',
     last: '最近回拨',
     attempt: '第 {n} 次 {time} {name}',
+    noted: '{time} {name}',
     noAttempt: '尚未回拨',
     holder: '正在回拨',
     mine: '我',
