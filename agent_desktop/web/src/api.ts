@@ -237,6 +237,10 @@ export const api = {
     request('POST', `/citizens/${id}/merge`, { other_id, reason }),
   splitCitizen: (id: number, phones: number[], name: string, reason: string) =>
     request('POST', `/citizens/${id}/split`, { phones, name, reason }),
+  undoMerge: (id: number, undo_merge: number, reason: string) =>
+    request('POST', `/citizens/${id}/split`, { undo_merge, reason }),
+  /** With the records that were merged into it and can be taken out again. */
+  citizen: (id: number) => request<{ merged: { id: number; name: string }[] }>('GET', `/citizens/${id}`),
   citizenHistory: (id: number) => request<Rows<CitizenEvent>>('GET', `/citizens/${id}/history`),
 
   missed: (query: Query) => request<Page<MissedRow> & { open: number }>('GET', withQuery('/missed', query)),

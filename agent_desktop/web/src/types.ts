@@ -334,6 +334,9 @@ export interface CitizenEvent {
   action: string
   action_label?: string
   reason: string
+  /** What was done, in words. */
+  summary?: string
+  other_id?: number | null
   other_name?: string | null
 }
 

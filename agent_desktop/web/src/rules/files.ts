@@ -2,9 +2,8 @@
 
 /** The server has the last word; what it would refuse anyway need not travel first. */
 export const LARGEST_BYTES = 20 * 1024 * 1024
-export const MOST_FILES = 10
-export const ACCEPTED =
-  '.jpg,.jpeg,.png,.gif,.webp,.bmp,.pdf,.doc,.docx,.xls,.xlsx,.txt,.mp3,.wav,.m4a,.amr,.mp4'
+export const MOST_FILES = 9
+export const ACCEPTED = '.jpg,.jpeg,.png,.webp,.pdf,.docx,.xlsx,.txt,.mp3,.wav,.mp4,.m4v,.m4a'
 
 export type FileFault = 'empty' | 'large' | 'kind' | 'many'
 

@@ -89,7 +89,8 @@ export const useAttachments = defineStore('attachments', () => {
     }
   }
   /** Worth another try: it was not the file's fault. */
-  const canRetry = (one: AttachedFile) => one.fault instanceof ApiError && files.has(one.key)
+  const canRetry = (one: AttachedFile) =>
+    one.fault instanceof ApiError && one.fault.status !== 422 && files.has(one.key)
 
   async function remove(key: number): Promise<void> {
     const one = find(key)
