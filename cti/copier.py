@@ -34,6 +34,7 @@ log = structlog.get_logger()
 _EPOCH = datetime.fromtimestamp(0, UTC)
 LONGEST_SIGN_IN = timedelta(hours=24)
 """Who sits at a seat has signed in within this time."""
+MOMENTS_REMEMBERED = 1000
 
 
 class NoteEnded(Protocol):
@@ -172,6 +173,8 @@ class Copier:
         self._note_ended = note_ended
         self._open: dict[str, ledger.CallFacts] = {}
         """Facts of calls that have not ended; refolded from the journal table when not here."""
+        self._sat: dict[tuple[str, datetime], str | None] = {}
+        """Who sat where at moments that were asked for: what a journal says of the past does not change."""
         self._ended_at: tuple[int, int] | None = None
         """Inode and size of the journal when its end was last reached: the same again means nothing to do."""
 
@@ -356,7 +359,15 @@ class Copier:
             self._tell_ended(session, row)
 
     def _who_sat(self, session: Session, seat: str, at: datetime) -> str | None:
-        """Login of the agent who was signed in at a seat, by the journal itself."""
+        """Login of the agent who was signed in at a seat, by the journal itself; asked once a moment, because
+        it reads a day of lines."""
+        if (seat, at) not in self._sat:
+            if len(self._sat) >= MOMENTS_REMEMBERED:
+                self._sat.clear()
+            self._sat[seat, at] = self._signed_in(session, seat, at)
+        return self._sat[seat, at]
+
+    def _signed_in(self, session: Session, seat: str, at: datetime) -> str | None:
         lines = session.execute(
             select(models.JournalEvent.agent, models.JournalEvent.data)
             .where(
