@@ -173,6 +173,49 @@ def test_a_transferred_citizen_comes_to_the_other_seat_and_the_first_is_free() -
     assert len(answers) == 2, "each talk has the time of its own answer"
 
 
+@pytest.mark.parametrize(
+    ("story", "states"),
+    [
+        ("consulted-and-back", "queue ringing talking consulting talking"),
+        (
+            "three-way-and-handed-over",
+            "queue ringing talking consulting three_way talking consulting talking",
+        ),
+        ("transferred-to-a-seat", "queue ringing talking ringing talking"),
+        ("dialled-out", "dialing talking"),
+    ],
+)
+def test_a_call_goes_through(story: str, states: str) -> None:
+    seen = [call.state for _, floor in floors(story) for call in floor.calls.values()]
+    assert " ".join(state for n, state in enumerate(seen) if n == 0 or state != seen[n - 1]) == states
+
+
+def test_a_party_has_a_seat_of_its_own_and_takes_the_call_over() -> None:
+    after = [
+        (call, floor) for _, floor in floors("three-way-and-handed-over") for call in floor.calls.values()
+    ]
+    asked = [(call, floor) for call, floor in after if call.state == "consulting" and call.party]
+    assert {(call.seat, call.party.seat) for call, _ in asked if call.party} == {("8001", "8002")}
+    assert {floor.seats["8002"].activity for _, floor in asked} == {"ringing", "talking"}
+    last, floor = after[-1]
+    assert (last.seat, last.state, last.party) == ("8002", "talking", None)
+    assert floor.seats["8001"].call is None
+
+
+def test_a_kept_place_waits_then_dials_then_talks_with_the_citizen() -> None:
+    ours = [
+        call
+        for _, floor in floors("called-back-from-the-queue")
+        for call in floor.calls.values()
+        if call.kind == "callback"
+    ]
+    seen = [call.state for call in ours]
+    assert list(dict.fromkeys(seen)) == ["queue", "ringing", "dialing", "talking"]
+    assert {call.caller for call in ours} == {"19900000005"}
+    assert len({call.callback_of for call in ours}) == 1
+    assert ours[-1].channel.startswith("PJSIP/trunk-"), "what is done to the citizen is done to this channel"
+
+
 def test_a_refused_ring_goes_back_to_the_queue_and_pauses_the_seat() -> None:
     story = "ring-refused-then-answered-elsewhere"
     after = [floor for _, floor in floors(story)]
