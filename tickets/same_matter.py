@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import Category, Region, Ticket
@@ -21,7 +21,8 @@ from tickets.states import State, is_open
 
 MOST = 10
 LOOKED_AT = 400
-"""Newest tickets compared at most: a category with more in a month is looked through as far as this."""
+"""Tickets compared at most, those of the region or of the number first, then the newest: a busy category has
+more in a month."""
 NEVER = (State.DRAFT, State.MERGED)
 """States that stand for no matter of their own."""
 
@@ -76,15 +77,21 @@ def nearby(
     within = _below(session, region_id)
     found = session.execute(
         _of_category(),
-        {"category": category_id, "number": own_number, "since": now - timedelta(days=days)},
+        {
+            "category": category_id,
+            "region": region_id or 0,
+            "number": own_number,
+            "since": now - timedelta(days=days),
+        },
     ).all()
     near = []
     for one, row in zip(found, rows(found), strict=True):
         distance = _distance(one[0], place, region_id, within)
         if distance is not None:
             near.append(Nearby(row, distance))
-    # The order of `found`, newest first, holds within one distance.
-    near.sort(key=lambda one: (list(DISTANCES).index(one.distance), not one.row.open))
+    ranks = list(DISTANCES)
+    near.sort(key=lambda one: one.row.created_at, reverse=True)
+    near.sort(key=lambda one: (ranks.index(one.distance), not one.row.open))
     return near[:MOST]
 
 
@@ -187,7 +194,7 @@ def _of_category() -> Select[Any]:
             or_(bindparam("number") == "", Ticket.contact_number != bindparam("number")),
             _stands(),
         )
-        .order_by(Ticket.created_at.desc())
+        .order_by(case((Ticket.region_id == bindparam("region"), 0), else_=1), Ticket.created_at.desc())
         .limit(LOOKED_AT)
     )
 
@@ -202,7 +209,7 @@ def _recent() -> Select[Any]:
             Ticket.created_at >= _moment("since"),
             _stands(),
         )
-        .order_by(Ticket.created_at.desc())
+        .order_by(case((of_number, 0), else_=1), Ticket.created_at.desc())
         .limit(LOOKED_AT)
     )
 

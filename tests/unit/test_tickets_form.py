@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickets.form import CitizenForm, TicketForm, read
+from tickets.form import ELEMENTS, CitizenForm, TicketForm, elements, read
 from tickets.problems import Invalid
 
 GOOD: dict[str, Any] = {"request_type": "help", "category_id": 3, "title": "路灯不亮", "what": "三天没亮"}
@@ -65,6 +65,29 @@ def test_a_named_citizen() -> None:
     assert citizen == CitizenForm(None, "王芳", "女", "", "", "")
 
 
+def lacking(**body: Any) -> set[str]:
+    whole = {
+        "who": "王女士",
+        "when": "昨晚",
+        "where": "湖心路 3 号",
+        "what": "小区从昨晚起停水",
+        "asked_for": "尽快恢复",
+    }
+    return {name for name, good in elements(whole | body).items() if not good}
+
+
+def test_five_elements_are_judged_by_length_and_by_signs_of_time_and_place() -> None:
+    assert lacking() == set()
+    assert lacking(who=" ", when="", where=None, what="噪音", asked_for=7) == set(ELEMENTS)
+    assert lacking(when="不清楚", where="那里的附近") == {"when", "where"}
+
+
+def test_a_question_needs_no_time_and_no_place() -> None:
+    assert lacking(request_type="consultation", when="", where="") == set()
+    assert lacking(request_type="suggestion", when="", where="") == {"where"}
+    assert lacking(request_type="consultation", where="那里的附近") == {"where"}
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -76,6 +99,7 @@ NAMES = st.sampled_from([*TicketForm.__dataclass_fields__, "citizen", "other"])
 @given(st.dictionaries(NAMES, JSON))
 def test_any_json_gives_a_form_or_sentences(body: dict[str, Any]) -> None:
     assert judged(body)
+    assert set(elements(body)) == set(ELEMENTS)
 
 
 def judged(body: dict[str, Any]) -> TicketForm | dict[str, str]:
