@@ -14,6 +14,8 @@ export default defineConfig({
     // Nothing as data: addresses, so that the page can be served under a strict Content-Security-Policy.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1200,
+    // The desk, and the citizen page for demonstrations.
+    rollupOptions: { input: { main: 'index.html', citizen: 'citizen.html' } },
   },
   server: {
     host: '127.0.0.1',

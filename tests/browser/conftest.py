@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from hotline.bench.browsers import FLAGS, find_chromium
+from hotline.bench.browsers import FLAGS, SOUND, find_chromium
 from tests.browser.screen import Screen
 from tests.line import Line, pbx_tree, whole_line
 
@@ -36,9 +36,7 @@ def line(browser_line: Line) -> Iterator[Line]:
 def chromium() -> Iterator[Browser]:
     """Not for the whole session: while Playwright runs, no other test of this process could start a loop."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=[*FLAGS, "--autoplay-policy=no-user-gesture-required"]
-        )
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS, *SOUND])
         yield browser
         browser.close()
 
