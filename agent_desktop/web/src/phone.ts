@@ -103,6 +103,23 @@ export function usePhone() {
     if (softphone.call?.held) softphone.resume()
     else softphone.hold()
   }
+  /** The PBX hands over only whom it is not holding: whoever is held is taken back first. */
+  function offHold(): Promise<void> {
+    if (!softphone.call?.held) return Promise.resolve()
+    softphone.resume()
+    return new Promise((resolve) => {
+      const stop = watch(
+        () => seat.call?.state,
+        (state) => state !== 'holding' && done(),
+      )
+      const late = setTimeout(() => done(), PUSH_MS)
+      function done() {
+        stop()
+        clearTimeout(late)
+        resolve()
+      }
+    })
+  }
   function mute(): void {
     if (!can.value.mute) return onDeskPhone('mute')
     if (softphone.call?.muted) softphone.unmute()
@@ -149,9 +166,10 @@ export function usePhone() {
       if (can.value.dial) dialOffer.value = offer
       else ElMessage.warning(t(seat.call ? 'dial.inCall' : 'dial.notNow'))
     },
-    transfer: (kind: TransferKind, target: string) => command('transfer', () => api.transfer(kind, target)),
+    transfer: (kind: TransferKind, target: string) =>
+      command('transfer', () => offHold().then(() => api.transfer(kind, target))),
     consult: (kind: TransferKind, target: string) =>
-      command('transfer', () => api.consult(kind, target), 'consult'),
+      command('transfer', () => offHold().then(() => api.consult(kind, target)), 'consult'),
     complete: verb('complete', 'complete-transfer'),
     threeWay: verb('threeWay', 'three-way'),
     cancelConsult: verb('cancelConsult', 'cancel-consult'),

@@ -44,8 +44,10 @@ export const useDesk = defineStore('desk', () => {
       usePop().show(call.uid)
     }
     endedAt.value = null
-    answeredAt.value = call.answered_at
-    if (call.state === 'ringing') void openAfterPop(call.uid)
+    // Asked for help, we have not answered while our own telephone rings.
+    const rings = call.role === 'party' ? useSeat().seat?.activity === 'ringing' : call.state === 'ringing'
+    answeredAt.value = rings ? null : call.answered_at
+    if (rings) void openAfterPop(call.uid)
     else void useForm().open(call.uid, draftWithPop)
   }
   function writingAnother(callUid: string): boolean {
