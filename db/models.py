@@ -590,7 +590,7 @@ class AccessLog(Base):
     at: Mapped[datetime] = mapped_column(default=now, index=True)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
     action: Mapped[str] = mapped_column(String(32))
-    """listen | reveal_number | log_in | log_in_refused | log_out"""
+    """listen | download | reveal_number | log_in | log_in_refused | log_out"""
     object: Mapped[str] = mapped_column(String(128), default="")
     reason: Mapped[str] = mapped_column(String(256), default="")
     address: Mapped[str] = mapped_column(String(64), default="")

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from db.models import (
     Base,
     Call,
+    CallerNote,
     Category,
     Citizen,
     CitizenPhone,
@@ -86,6 +87,7 @@ def seed(session: Session, password_hash_of: Callable[[str], str], seats: int = 
     _categories(session, units)
     _knowledge(session)
     _citizens(session)
+    _caller_notes(session)
     session.flush()
     _past_calls(session)
     session.flush()
@@ -223,6 +225,11 @@ def _knowledge(session: Session) -> None:
 def _named(categories: dict[str, int], entry: dict[str, Any]) -> int | None:
     """Id of the category that an entry names; none for a general one. Raises KeyError where there is none."""
     return categories[entry["category"]] if "category" in entry else None
+
+
+def _caller_notes(session: Session) -> None:
+    for note in city()["caller_notes"]:
+        _add_new(session, CallerNote, "note", note["note"], number=note["number"], kind=note["kind"])
 
 
 def _citizens(session: Session) -> None:
