@@ -69,6 +69,7 @@ def _page(browser: Any, job: dict[str, Any], login: str, seat: str) -> Any:
     page.get_by_test_id("login-user").fill(login)
     page.get_by_test_id("login-password").fill(job["password"])
     page.get_by_test_id("login-seat").select_option(seat)
+    page.get_by_test_id("login-telephone-desk").check()
     page.get_by_test_id("login-submit").click()
     page.get_by_test_id("btn-ready").click()
     return page

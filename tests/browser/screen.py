@@ -19,6 +19,42 @@ AWAY = ("Failed to load resource", "WebSocket connection to")
 """What Chromium itself writes when an answer is an error or a server is away."""
 
 
+HEADSET = """hertz => {
+  // A headset that hums one tone, and that a test can pull out, plug in again, or forbid.
+  const there = { plugged: true, allowed: true, tracks: [] }
+  const devices = navigator.mediaDevices
+  const told = () => devices.dispatchEvent(new Event('devicechange'))
+  const audio = () => (there.audio ??= new AudioContext())
+  devices.getUserMedia = async () => {
+    if (!there.allowed) throw new DOMException('', 'NotAllowedError')
+    if (!there.plugged) throw new DOMException('', 'NotFoundError')
+    await audio().resume()
+    const out = audio().createMediaStreamDestination(), tone = audio().createOscillator()
+    tone.frequency.value = hertz
+    tone.connect(out)
+    tone.start()
+    there.tracks = [...there.tracks.filter((one) => one.readyState === 'live'), ...out.stream.getTracks()]
+    return out.stream
+  }
+  const one = (kind, label) => ({ kind, label, deviceId: kind, groupId: 'headset' })
+  devices.enumerateDevices = async () =>
+    there.plugged ? [one('audioinput', '测试耳麦'), one('audiooutput', '测试耳机')] : []
+  window.headset = {
+    pull() {
+      there.plugged = false
+      for (const track of there.tracks.filter((one) => one.readyState === 'live')) {
+        track.stop()
+        track.dispatchEvent(new Event('ended'))
+      }
+      told()
+    },
+    plug: () => ((there.plugged = true), told()),
+    allow: (allowed) => (there.allowed = allowed),
+    open: () => there.tracks.filter((one) => one.readyState === 'live').length,
+  }
+}"""
+
+
 class Screen:
     """A page of the browser application on `line`."""
 
@@ -52,8 +88,13 @@ class Screen:
         self.page.goto(self.line.address + path)
         return self
 
-    def log_in(self, login: str, seat: str = "", password: str = PASSWORD) -> Screen:
-        """Fill in the log-in form and send it."""
+    def headset(self, hertz: float = 1000) -> Screen:
+        """From the next load on the page has a headset that hums; `window.headset` pulls it out."""
+        self.page.add_init_script(f"({HEADSET})({hertz})")
+        return self
+
+    def log_in(self, login: str, seat: str = "", password: str = PASSWORD, telephone: str = "desk") -> Screen:
+        """Fill in the log-in form and send it; `telephone` browser | desk."""
         if not self.by("login-form").is_visible():
             self.visit()
         self.by("login-user").fill(login)
@@ -62,12 +103,22 @@ class Screen:
             # An option is never "visible" to Playwright, but it must have come from the server.
             expect(self.page.locator(f'option[value="{seat}"]')).to_be_attached()
             self.by("login-seat").select_option(seat)
+            self.by(f"login-telephone-{telephone}").check()
         self.by("login-submit").click()
         return self
 
     def at_the_desk(self, login: str = "agent01", seat: str = "8001") -> Screen:
         """An agent logged in, whose telephone is reachable, ready for calls."""
         self.log_in(login, seat)
+        self.sees_state("not_ready")
+        self.press("F2")
+        self.sees_state("ready")
+        return self
+
+    def at_the_softphone(self, login: str = "agent01", seat: str = "8001") -> Screen:
+        """An agent whose telephone is the page itself, ready for calls."""
+        self.headset().log_in(login, seat, telephone="browser")
+        self.sees_phone("registered")
         self.sees_state("not_ready")
         self.press("F2")
         self.sees_state("ready")
@@ -81,6 +132,16 @@ class Screen:
     def press(self, key: str) -> None:
         """A key anywhere on the page."""
         self.page.keyboard.press(key)
+
+    def brings_in(self, typed: str, how: str, kind: str) -> None:
+        """Find somebody (queue, seat, target, group, number) by typing; transfer `blind` or `consult`."""
+        self.press("F8")
+        expect(self.by("transfer-search")).to_be_focused()
+        self.by("transfer-search").fill(typed)
+        first = self.page.locator('[data-testid="transfer-option"][aria-selected="true"]')
+        expect(first).to_have_attribute("data-kind", kind)
+        self.by(f"btn-{how}").click()
+        expect(self.by("transfer-dialog")).to_be_hidden()
 
     def pick_typed(self, test_id: str, typed: str) -> None:
         """Choose from the tree that has the focus: words or pinyin initials, Enter takes the first hit."""
@@ -98,6 +159,10 @@ class Screen:
         """The seat's chip says ready, ringing, talking, after_call..."""
         chip = self.page.locator("[data-state]", has=self.by("seat-state"))
         expect(chip).to_have_attribute("data-state", word, timeout=timeout * 1000)
+
+    def sees_phone(self, state: str, timeout: float = 10) -> None:
+        """The softphone's lamp: connecting, registered, failed, elsewhere."""
+        expect(self.by("softphone-light")).to_have_attribute("data-state", state, timeout=timeout * 1000)
 
     def sees_pop(self, timeout: float = 10) -> str:
         """The pop is filled; gives the call's uid."""

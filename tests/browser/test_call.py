@@ -37,6 +37,9 @@ def log_in_by_keyboard(screen: Screen) -> None:
     keys.press("Tab")
     keys.type("8001")
     keys.press("Tab")
+    expect(screen.by("login-telephone-browser")).to_be_checked()
+    keys.press("ArrowRight")
+    expect(screen.by("login-telephone-desk")).to_be_checked()
     keys.press("Enter")
 
 

@@ -74,9 +74,7 @@ def test_transfer_to_a_queue_reaches_another_agents_page_only(line: Line, screen
     second.sees_state("ready")
     uid = first.sees_pop()
 
-    first.press("F8")
-    first.by("transfer-target").select_option("complaint")
-    first.by("transfer-submit").click()
+    first.brings_in("投诉举报", "blind", "queue")
     second.sees_state("ringing", 15)
     first.sees_state("after_call")
     assert second.sees_pop() == uid
