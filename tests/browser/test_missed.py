@@ -1,4 +1,4 @@
-"""Nobody who called in vain is forgotten: the citizen is on the list, is called back by one key, and leaves it."""
+"""Nobody who called in vain is forgotten: on the list, called back by one key, and off it when reached."""
 
 from __future__ import annotations
 
