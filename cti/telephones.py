@@ -28,6 +28,9 @@ log = structlog.get_logger()
 CITIZENS = tuple(f"citizen{number}" for number in range(1, 9))
 """So many citizen pages may have a telephone at once."""
 LENT_SECONDS = 600.0
+CODECS = "alaw"
+"""As carriers speak. With Opus among them, even unused, Asterisk bridges at 48 kHz: it transcodes both sides of
+every call, and MixMonitor's two-channel file (option D) holds the first sixth of each packet, stretched."""
 """So long without a call a citizen page keeps its telephone."""
 TIDY_EVERY = 30.0
 JOINING = 0.5
@@ -125,7 +128,7 @@ class Telephones:
                 raise Refused("not_signed_in", f"nobody is signed in at seat {seat}")
             if place.telephone != "browser":
                 raise Refused("desk_telephone", f"seat {seat} has taken its desk phone")
-            return {"phone": await self._make(f"{seat}w", "from-seat", "opus,alaw")}
+            return {"phone": await self._make(f"{seat}w", "from-seat", CODECS)}
 
     async def phone_gone(self, seat: str) -> None:
         """Withdraw a seat's browser telephone; nothing happens when there is none. Raises AriError."""
@@ -139,7 +142,7 @@ class Telephones:
             if name is None:
                 raise Refused("no_telephone_free", "every telephone for citizen pages is in use")
             # A-law as from a trunk: what is demonstrated is what a citizen's telephone does.
-            phone = await self._make(name, "from-citizen-page", "alaw,opus")
+            phone = await self._make(name, "from-citizen-page", CODECS)
             self._lent[name] = time.monotonic()
             return {"phone": phone}
 
