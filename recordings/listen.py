@@ -1,7 +1,7 @@
 """Who may listen to a recording: one plain rule, and the facts that it needs.
 
-agent                                    calls that they took part in; voice messages of citizens who wait to be
-                                         called back, or whom they have called back
+agent                                    calls that they took part in; voice messages of citizens who wait to
+                                         be called back, or whom they have called back
 shift leader, inspector, administrator   everything
 dispatcher                               calls that a ticket was written in
 """
