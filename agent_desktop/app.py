@@ -185,6 +185,7 @@ def _flask(settings: Settings) -> APIFlask:
         app,
         force_https=False,
         strict_transport_security=settings.secure_cookies,
+        strict_transport_security_include_subdomains=False,
         session_cookie_secure=settings.secure_cookies,
         session_cookie_samesite="Lax",
         content_security_policy=POLICY | {"connect-src": ["'self'", f"{sip.scheme}://{sip.netloc}"]},

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import psutil
 
+from hotline.pbx import interface_addresses
 from hotline.settings import REPO, Settings, load
 from hotline.setup.tree import made_of
 from hotline.setup.versions import LEAST_PYTHON, dotted
@@ -68,6 +69,7 @@ def examine(settings: Settings) -> Iterable[Finding]:
     running = any(one.grade == "ok" for one in alive)
     yield from _ports(settings, running)
     yield from _link(settings, running)
+    yield from browser_audio(settings.media_address, interface_addresses())
 
 
 def secrets_file(file: Path) -> Finding:
@@ -79,6 +81,17 @@ def secrets_file(file: Path) -> Finding:
     if mode & 0o077:
         return Finding("secrets", "bad", f"{file} can be read by others (mode {mode:o})", f"chmod 600 {file}")
     return Finding("secrets", "ok", f"{file} (mode 600)")
+
+
+def browser_audio(media_address: str, addresses: list[str]) -> Iterable[Finding]:
+    """A machine without any address but loopback gives browsers' telephones no audio."""
+    if media_address and not addresses:
+        yield Finding(
+            "browser telephones",
+            "note",
+            "no audio: this machine has no address but loopback",
+            "ip addr add 10.77.0.1/32 dev lo, then start again",
+        )
 
 
 def processes(state: dict[str, Any], exists: Callable[[int], bool]) -> list[Finding]:

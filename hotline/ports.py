@@ -32,7 +32,9 @@ class Port:
 def ports(settings: Settings) -> list[Port]:
     """Every port that this installation listens on; RTP's range stands for itself by its first one."""
     sip, local = settings.sip_address, "127.0.0.1"
+    https = Port("Asterisk's HTTPS", "pbx", "HOTLINE_PBX_HTTPS_PORT", sip, settings.pbx_https_port, "tcp")
     return [
+        *([https] if settings.tls_certificate else []),
         Port("SIP", "pbx", "HOTLINE_SIP_PORT", sip, settings.sip_port, "udp"),
         Port("SIP", "pbx", "HOTLINE_SIP_PORT", sip, settings.sip_port, "tcp"),
         Port("Asterisk's HTTP server", "pbx", "HOTLINE_PBX_HTTP_PORT", local, settings.pbx_http_port, "tcp"),

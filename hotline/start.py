@@ -159,7 +159,8 @@ def _how_to(settings: Settings) -> Table:
     if settings.demo_password:
         table.add_row("Password", f"{settings.demo_password}  (of every demo account)")
     table.add_row("Agent's phone", ".venv/bin/hotline phone --seat 8001")
-    table.add_row("Call 12345", ".venv/bin/hotline call")
+    page = f"; or in a browser: {local_address(settings)}/citizen" if settings.has_citizen_page else ""
+    table.add_row("Call 12345", f".venv/bin/hotline call{page}")
     table.add_row("Look", f".venv/bin/hotline doctor; logs in {settings.var / 'log'}")
     table.add_row("Stop", "Ctrl-C")
     return table

@@ -12,6 +12,7 @@ from db.models import Recording
 from hotline import pbx
 from hotline.phones import alaw
 from hotline.phones.desk_phone import Habit
+from tests.browser.screen import Screen
 from tests.integration.test_line_recording import loudest, recording_of
 from tests.line import Line, until
 
@@ -86,6 +87,7 @@ def test_a_page_calls_walks_the_menu_by_keys_and_talks_to_an_agent(line: Line, c
     expect(citizen.get_by_test_id("citizen-time")).to_have_text(
         f"{later // 60}:{later % 60:02}", timeout=9_000
     )
+    Screen(citizen, line).picture("citizen-page")
     citizen.get_by_test_id("citizen-hang-up").click()
     sees(citizen, "ended")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hotline import pbx
+from hotline.doctor import browser_audio
 from hotline.settings import Settings
 
 
@@ -86,3 +87,10 @@ def test_where_browsers_connect_can_be_said_but_not_misused() -> None:
     for wrong in ("https://desk.example.cn", "wss://a; script-src *", "wss://a 'unsafe-inline'"):
         with pytest.raises(ValueError, match="sip_ws_url"):
             Settings(sip_ws_url=wrong)
+
+
+def test_the_doctor_says_why_browsers_have_no_audio() -> None:
+    assert not list(browser_audio("127.0.0.1", ["192.0.2.2"]))
+    assert not list(browser_audio("", []))
+    [finding] = browser_audio("127.0.0.1", [])
+    assert (finding.grade, "ip addr add" in finding.remedy) == ("note", True)
