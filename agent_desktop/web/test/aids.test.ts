@@ -7,6 +7,7 @@ import { fileFault, pastedName, size } from '../src/rules/files'
 import { checkElement, emptyForm, lacking, withAnswer } from '../src/rules/form'
 import { inOrder } from '../src/rules/notes'
 import { stepKind } from '../src/rules/script'
+import { firstFit } from '../src/rules/tree'
 import { useAids } from '../src/stores/aids'
 import { useAttachments } from '../src/stores/attachments'
 import { useDuplicates } from '../src/stores/duplicates'
@@ -280,6 +281,20 @@ describe('the rules of pop and form', () => {
       'sensitive',
       'language',
     ])
+  })
+  it('take the first node that fits all that was typed', () => {
+    const leaf = (id: number, name: string, initials: string) => ({ id, name, initials })
+    const tree = [
+      { ...leaf(1, '物业管理', 'wygl'), children: [leaf(11, '电梯故障', 'dtgz')] },
+      { ...leaf(2, '市政设施', 'szss'), children: [leaf(21, '路灯不亮', 'ldbl')] },
+    ]
+    expect(['ld', 'ldbl', '市政', 'xyz'].map((typed) => firstFit(tree, typed, false))).toEqual([
+      11,
+      21,
+      21,
+      null,
+    ])
+    expect(firstFit(tree, '市政', true)).toBe(2)
   })
   it('know how a step of a script is answered', () => {
     expect(['where', 'what', 'region_id', 'urgency'].map(stepKind)).toEqual([

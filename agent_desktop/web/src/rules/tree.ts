@@ -23,3 +23,22 @@ export function pathName(tree: TreeNode[], id: number | null, joint = ' / '): st
     .map((node) => node.name)
     .join(joint)
 }
+
+/** The first node in the order of the tree that fits what was typed; only a leaf unless branches may be chosen. */
+export function firstFit(
+  tree: TreeNode[],
+  typed: string,
+  branches: boolean,
+  path: string[] = [],
+  initials = '',
+): number | null {
+  for (const node of tree) {
+    const names = [...path, node.name]
+    const letters = initials + (node.initials ?? '')
+    const leaf = !node.children?.length
+    if ((leaf || branches) && fits(typed, names, letters)) return node.id
+    const below = firstFit(node.children ?? [], typed, branches, names, letters)
+    if (below !== null) return below
+  }
+  return null
+}
