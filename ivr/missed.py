@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, CompoundSelect, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -219,33 +221,50 @@ def _note_contact(session: Session, number: str, at: datetime, how: Closed) -> N
 
 def _concerned(session: Session, number: str, at: datetime) -> list[MissedCaller]:
     """Rows of this number, or of calls from it that left another number, which reach beyond `at`."""
-    left_another = (
-        select(MissedCall.missed_id)
-        .join(Call, Call.uid == MissedCall.call_uid)
-        .where(
-            Call.caller == number,
-            Call.arrived_at > at - ASKED_BACK,
-            Call.outcome == "callback_requested",
-            Call.callback_number != number,
-        )
-    )
-    elsewhere = session.scalars(left_another).all()
-    mine = MissedCaller.caller == number
+    asked = {"number": number, "at": at, "since": at - ASKED_BACK}
+    ids = session.scalars(_ids_concerned(), asked).all()
+    if not ids:
+        return []
     found = session.scalars(
         select(MissedCaller)
-        .where(
-            or_(mine, MissedCaller.id.in_(elsewhere)) if elsewhere else mine,
-            MissedCaller.first_at <= at,
-            or_(
-                MissedCaller.closed_at.is_(None),
-                (MissedCaller.closed_at > at) & MissedCaller.closed_by.is_(None),
-            ),
-        )
+        .where(MissedCaller.id.in_(ids), _reaches_beyond(), MissedCaller.first_at <= at)
         .order_by(MissedCaller.id)
         .with_for_update()
-        .execution_options(populate_existing=True)
+        .execution_options(populate_existing=True),
+        asked,
     )
     return list(found)
+
+
+@cache
+def _ids_concerned() -> CompoundSelect[*tuple[Any, ...]]:
+    # Built once: it is asked for every answered call, and nearly always finds nothing.
+    number: BindParameter[Any] = bindparam("number")
+    at = bindparam("at", type_=MissedCaller.first_at.type)
+    beyond = [MissedCaller.first_at <= at, _reaches_beyond()]
+    left_another = (
+        select(MissedCaller.id)
+        .select_from(Call)
+        .join(MissedCall, MissedCall.call_uid == Call.uid)
+        .join(MissedCaller, MissedCaller.id == MissedCall.missed_id)
+        .where(
+            Call.caller == number,
+            Call.arrived_at > bindparam("since", type_=Call.arrived_at.type),
+            Call.outcome == "callback_requested",
+            Call.callback_number != number,
+            *beyond,
+        )
+    )
+    return select(MissedCaller.id).where(MissedCaller.caller == number, *beyond).union(left_another)
+
+
+def _reaches_beyond() -> ColumnElement[bool]:
+    """Open, or closed later than `at` and not by a person."""
+    at = bindparam("at", type_=MissedCaller.first_at.type)
+    return or_(
+        MissedCaller.closed_at.is_(None),
+        (MissedCaller.closed_at > at) & MissedCaller.closed_by.is_(None),
+    )
 
 
 def _close(row: MissedCaller, at: datetime, how: Closed, by: int | None = None) -> None:
