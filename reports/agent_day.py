@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import Call, CallPart, JournalEvent, Ticket, User
@@ -26,6 +27,8 @@ LOOK_BACK = timedelta(hours=24)
 
 Span = tuple[datetime, datetime]
 """From, until; never empty."""
+Stretch = tuple[datetime, datetime | None]
+"""From, until; None: it goes on."""
 
 
 @dataclass(frozen=True)
@@ -255,11 +258,11 @@ def _ratio(part: float, base: float) -> float | None:
 
 # --- reading -----------------------------------------------------------------------------------------
 
-_PRESENCE = (
-    "SIGNIN", "SIGNOUT", "ADDMEMBER", "REMOVEMEMBER", "PAUSE", "UNPAUSE", "PAUSEALL", "UNPAUSEALL",
-    "RINGNOANSWER",
-)  # fmt: skip
+_MEMBERSHIP = ("SIGNIN", "SIGNOUT", "ADDMEMBER", "REMOVEMEMBER")
+_PAUSES = ("PAUSE", "UNPAUSE", "PAUSEALL", "UNPAUSEALL", "RINGNOANSWER")
 _WITH_A_CALL = ("CONNECT", "DIALLED")
+_OVER_MIDNIGHT = timedelta(hours=3)
+"""How long before midnight a call, or after-call work, is looked for that goes on after it."""
 _WITH_THE_CITIZEN = ("agent", "hold", "consult")
 """Kinds of a call's parts in which its agent works on it; a three-way call is part of the agent's talk."""
 _NOT_COUNTED = ("draft", "not_accepted", "merged")
@@ -297,7 +300,11 @@ def agent_day(session: Session, login: str, now: datetime) -> AgentDay:
             JournalEvent.agent == login,
             JournalEvent.at >= begins - LOOK_BACK,
             JournalEvent.at <= now,
-            JournalEvent.event.in_((*_PRESENCE, *_WITH_A_CALL)),
+            or_(
+                JournalEvent.event.in_(_MEMBERSHIP),
+                (JournalEvent.at >= begins - _OVER_MIDNIGHT)
+                & JournalEvent.event.in_((*_PAUSES, *_WITH_A_CALL)),
+            ),
         )
         .order_by(JournalEvent.id)
     ):
@@ -340,40 +347,52 @@ def _with_restarts(own: list[Line], restarts: list[Line]) -> list[Line]:
 
 def _calls(session: Session, login: str, uids: set[str], window: Span) -> list[Talked]:
     """The agent's calls: those of his journal lines, and those that the ledger names him for."""
-    own = session.scalars(
-        select(Call).where(
-            Call.agent == login, Call.arrived_at >= window[0] - LOOK_BACK, Call.arrived_at <= window[1]
-        )
-    ).all()
-    known = {call.uid: call for call in own}
+    # Plain rows: as objects they would cost more than all the rest.
+    asked = select(
+        Call.uid,
+        Call.direction,
+        Call.agent,
+        Call.arrived_at,
+        Call.answered_at,
+        Call.talk_ms,
+        Call.ended_at,
+        Call.wait_ms,
+        Call.rating,
+        Call.rated_agent,
+    ).where(or_(Call.ended_at.is_(None), Call.ended_at >= window[0]))
+    since = window[0] - _OVER_MIDNIGHT
+    own = asked.where(Call.agent == login, Call.arrived_at >= since, Call.arrived_at <= window[1])
+    known = {call.uid: call for call in session.execute(own)}
     missing = sorted(uids - known.keys())
     if missing:
-        known |= {call.uid: call for call in session.scalars(select(Call).where(Call.uid.in_(missing)))}
-    parts: dict[str, list[CallPart]] = {}
-    for part in session.scalars(
-        select(CallPart)
-        .where(CallPart.call_uid.in_(sorted(known)), CallPart.agent == login)
+        known |= {call.uid: call for call in session.execute(asked.where(Call.uid.in_(missing)))}
+    parts: dict[str, list[Stretch]] = {}
+    for uid, began, ended in session.execute(
+        select(CallPart.call_uid, CallPart.began_at, CallPart.ended_at)
+        .where(
+            CallPart.call_uid.in_(sorted(known)),
+            CallPart.agent == login,
+            CallPart.kind.in_(_WITH_THE_CITIZEN),
+        )
         .order_by(CallPart.call_uid, CallPart.position)
     ):
-        if part.kind in _WITH_THE_CITIZEN:
-            parts.setdefault(part.call_uid, []).append(part)
+        parts.setdefault(uid, []).append((began, ended))
     return [_talked(call, parts.get(uid, []), login, window[1]) for uid, call in known.items()]
 
 
-def _talked(call: Call, parts: Sequence[CallPart], login: str, now: datetime) -> Talked:
-    last = call.ended_at or now
-    spans = [(part.began_at, min(part.ended_at or last, last)) for part in parts]
-    if not spans and call.agent == login and call.answered_at:
-        talked = call.answered_at + timedelta(milliseconds=call.talk_ms) if call.talk_ms is not None else last
-        spans = [(call.answered_at, talked)]
-    spans = union(spans)
-    first = min((part.began_at for part in parts), default=call.answered_at if call.agent == login else None)
+def _talked(call: Any, parts: Sequence[Stretch], login: str, now: datetime) -> Talked:
+    last, own = call.ended_at or now, call.agent == login
+    spans = [(began, min(ended or last, last)) for began, ended in parts]
+    if not spans and own and call.answered_at:
+        talk = None if call.talk_ms is None else timedelta(milliseconds=call.talk_ms)
+        spans = [(call.answered_at, last if talk is None else call.answered_at + talk)]
+    first = min((began for began, _ in parts), default=call.answered_at if own else None)
     return Talked(
         direction=call.direction,
-        spans=tuple(spans),
+        spans=tuple(union(spans)),
         answered=first is not None,
         ended=call.ended_at is not None,
-        wait_ms=call.wait_ms if call.agent == login else None,
+        wait_ms=call.wait_ms if own else None,
         rating=call.rating if call.rated_agent == login else None,
         began=first or (call.arrived_at if call.direction == "outbound" else None),
     )
