@@ -65,6 +65,11 @@ class CitizenCall:
         """A-law bytes that the citizen has heard so far; b'' unless dialled with listen=True."""
         return self._ear.heard if self._ear else b""
 
+    @property
+    def heard_keys(self) -> str:
+        """Keys pressed by the other side; '' unless dialled with listen=True."""
+        return self._ear.heard_keys if self._ear else ""
+
     def press(self, keys: str) -> None:
         """Press keys now, 0.45 s apart. Raises BadScript for what is no key."""
         for step in key_steps(keys):

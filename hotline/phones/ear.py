@@ -36,6 +36,14 @@ def alaw_payload(packet: bytes) -> bytes:
     return packet[start:end]
 
 
+def pressed_key(packet: bytes) -> tuple[int, str] | None:
+    """Time stamp and key of a telephone-event's end packet (RFC 4733, 2.3); None for anything else."""
+    if len(packet) < 16 or packet[1] & 0x7F != EVENT_TYPE:
+        return None
+    stamp, event, ends = *struct.unpack_from("!I", packet, 4), packet[12], packet[13] & 0x80
+    return (stamp, KEYS[event]) if ends and event < len(KEYS) else None
+
+
 def key_frames(key: str) -> list[bytes]:
     """The payloads of one key press, one every 20 ms (RFC 4733): eight growing, then three times the end."""
     number = KEYS.index(key)
@@ -58,6 +66,7 @@ class Ear:
         self._keys: list[str] = []
         self._on_key = on_key
         self._heard = bytearray()
+        self._heard_keys: dict[int, str] = {}
         self._open = True
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -68,6 +77,12 @@ class Ear:
         """A-law bytes in order of arrival."""
         with self._change:
             return bytes(self._heard)
+
+    @property
+    def heard_keys(self) -> str:
+        """Keys that the other side has pressed; the end of a key comes three times and counts once."""
+        with self._change:
+            return "".join(self._heard_keys.values())
 
     def wait_for(self, seconds: float, timeout: float) -> bool:
         """Whether `seconds` of sound have arrived before the timeout."""
@@ -124,10 +139,13 @@ class Ear:
     def _receive(self, wait: float) -> None:
         self._socket.settimeout(wait)
         try:
-            sound = alaw_payload(self._socket.recv(2048))
+            packet = self._socket.recv(2048)
         except OSError:
             return
+        sound, key = alaw_payload(packet), pressed_key(packet)
         with self._change:
+            if key:
+                self._heard_keys[key[0]] = key[1]
             if sound and len(self._heard) < LIMIT:
                 self._heard += sound
                 self._change.notify_all()

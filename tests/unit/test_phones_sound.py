@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hotline.phones import alaw
-from hotline.phones.ear import alaw_payload, key_frames
+from hotline.phones.ear import alaw_payload, key_frames, pressed_key
 from hotline.phones.voices import FOLDER, sentences, spoken
 
 
@@ -57,6 +57,10 @@ def test_only_alaw_is_heard_and_only_its_sound() -> None:
     assert alaw_payload(struct.pack("!BBHIIIHH", 0x91, 8, 1, 2, 3, 4, 0, 0) + b"sound") == b"sound"
     assert alaw_payload(struct.pack("!BBHII", 0xA0, 8, 1, 2, 3) + b"sound\0\0\3") == b"sound"
     assert alaw_payload(b"\x80\x08") == b""
+    # A key counts at its end packet; the three of them carry the same time stamp.
+    pressed = [pressed_key(head[:1] + b"\x62" + head[2:] + frame) for frame in key_frames("#")]
+    assert [one for one in pressed if one] == [(2, "#")] * 3
+    assert pressed_key(head + b"sound") is None
 
 
 def test_what_the_scenarios_play_is_written(tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ export class Microphone {
   private stream: MediaStream | null = null
   private opening: Promise<MediaStream> | null = null
   private endSilence: (() => void) | null = null
+  /** It has been there in this call. */
+  private lost = false
   private closed = false
 
   constructor(
@@ -83,13 +85,14 @@ export class Microphone {
     this.drop()
   }
 
-  private async take(afterLoss = false): Promise<MediaStream> {
+  private async take(): Promise<MediaStream> {
     let stream: MediaStream
     let problem: MicrophoneProblem | null = null
     try {
       stream = await openMicrophone(this.id)
     } catch (error) {
-      problem = afterLoss ? 'microphone_gone' : problemOf(error)
+      problem = problemOf(error)
+      if (this.lost && problem === 'no_microphone') problem = 'microphone_gone'
       if (this.endSilence && this.stream && !this.closed) {
         this.listener.problem(problem)
         return this.stream
@@ -101,7 +104,10 @@ export class Microphone {
       this.drop()
       return stream
     }
-    if (!problem) this.drop()
+    if (!problem) {
+      this.lost = false
+      this.drop()
+    }
     this.stream = stream
     this.listener.problem(problem)
     const [track] = stream.getAudioTracks()
@@ -110,12 +116,13 @@ export class Microphone {
   }
   private async lose(stream: MediaStream): Promise<void> {
     if (this.closed || this.stream !== stream) return
+    this.lost = true
     this.stream = this.silence()
     this.opening = Promise.resolve(this.stream)
     this.listener.problem('microphone_gone')
     this.listener.changed(this.stream)
     const silent = this.stream
-    this.opening = this.take(true)
+    this.opening = this.take()
     const next = await this.opening
     if (!this.closed && next !== silent) this.listener.changed(next)
   }
