@@ -186,7 +186,7 @@ class PrivateLine:
         except psutil.NoSuchProcess:
             return []
 
-    def wait_until_linked(self, timeout: float = 20) -> None:
+    def wait_until_linked(self, timeout: float = 45) -> None:
         """Until the desktop sees the floor. Raises NotInTime."""
 
         def linked() -> bool:
