@@ -1,7 +1,7 @@
 """Whatever happens to the page, the agent sees what is so, and no citizen waits in silence.
 
-The limit: ten seconds without sound from the agent's telephone (`seat_silence_seconds`), and one for Asterisk to
-notice. A page that says goodbye, as on reload, costs next to nothing of it.
+The limit: ten seconds without sound from the agent's telephone (`seat_silence_seconds`), and one for Asterisk
+to notice. A page that says goodbye, as on reload, costs next to nothing of it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -31,7 +30,7 @@ LIMIT = 11.0
 
 
 class Silence:
-    """The longest time in which a citizen heard nothing: neither a voice nor music, words or a ringing tone."""
+    """The longest time in which a citizen heard nothing: no voice, no music, no words, no ringing tone."""
 
     def __init__(self, call: CitizenCall) -> None:
         self.longest = 0.0
