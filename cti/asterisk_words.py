@@ -370,6 +370,8 @@ def _with_talk(floor: f.Floor, uid: str, legs: Legs, now: int) -> f.Floor:
     number = seat_of(legs.agent["Channel"])
     if number not in floor.seats or legs.agent["ChannelState"] not in ("5", "6"):
         return floor
+    if legs.agent["ChannelState"] == "5" and variables(legs.agent).get("HL_SIDE") == "place":
+        return floor  # we call a citizen, and the agent's own telephone has not picked up yet
     answered_at = _number(variables(legs.citizen).get("HL_ANSWERED")) if legs.citizen else None
     state = _state_of(call, legs)
     party = _party_now(legs, now) if state in ("consulting", "three_way") else None

@@ -137,6 +137,11 @@ _ONLY_SIGNED_IN = frozenset((
 """Lines that Asterisk and the cti write only of somebody who is signed in."""
 
 
+SIGNING_IN = "signed_in"
+"""The reason of the pause with which everybody signs in: written a moment before SIGNIN, it tells of no earlier
+presence."""
+
+
 def presence(lines: Sequence[Line], begins: datetime, until: datetime) -> Presence:
     """Presence from one PBX's lines in the order of its journal, of `begins` until `until`.
 
@@ -156,10 +161,10 @@ def _step(state: _State, line: Line, begins: datetime) -> _State:
     if line.event == "QUEUESTART":
         return replace(state, restarted=line.at) if state.since else state
     if line.event in _ONLY_SIGNED_IN:
-        if not state.told:
+        if not state.told and line.data != SIGNING_IN:
             state = replace(state, since=begins)
         state = replace(state, restarted=None)
-    state = replace(state, told=True)
+    state = replace(state, told=state.told or line.data != SIGNING_IN)
     if line.event in ("SIGNIN", "ADDMEMBER"):
         return _joined(state, line)
     if line.event == "SIGNOUT":

@@ -72,6 +72,16 @@ def test_a_shift_is_from_sign_in_to_sign_out() -> None:
     assert signed(SHIFT) == [("09:00", "12:00")]
 
 
+def test_the_pause_of_signing_in_tells_of_no_earlier_presence() -> None:
+    real = """
+        09:00:01 PAUSEALL - signed_in
+        09:00:01 PAUSE consultation signed_in
+        09:00:02 SIGNIN
+        09:05 UNPAUSEALL
+    """
+    assert signed(real, "10:00") == [("09:00", "10:00")]
+
+
 def test_several_sign_ins_add_up_and_the_last_one_is_open() -> None:
     assert signed(SHIFT + "13:30 ADDMEMBER consultation\n13:30 SIGNIN - 8002") == [
         ("09:00", "12:00"),
