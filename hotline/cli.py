@@ -31,6 +31,10 @@ ELSEWHERE = {
         "hotline.bench.command:pop",
         "From Asterisk's ring to the painted screen pop: p50 and p99.",
     ),
+    "bench desk": (
+        "hotline.bench.command:desk",
+        "One agent's page with its telephone: answer, transfer, load, memory, idle CPU.",
+    ),
 }
 """Commands whose words are in other modules: name -> (module:function or module:typer application, help)."""
 

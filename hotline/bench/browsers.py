@@ -66,10 +66,15 @@ def watch(job: dict[str, Any], ready: Callable[[], None], stop: threading.Event)
 def _page(browser: Any, job: dict[str, Any], login: str, seat: str) -> Any:
     page = browser.new_context(viewport=SCREEN).new_page()
     page.goto(job["address"])
-    page.get_by_test_id("login-user").fill(login)
-    page.get_by_test_id("login-password").fill(job["password"])
-    page.get_by_test_id("login-seat").select_option(seat)
+    fill_in(page, login, job["password"], seat)
     page.get_by_test_id("login-telephone-desk").check()
     page.get_by_test_id("login-submit").click()
     page.get_by_test_id("btn-ready").click()
     return page
+
+
+def fill_in(page: Any, login: str, password: str, seat: str) -> None:
+    """The log-in form, not yet sent."""
+    page.get_by_test_id("login-user").fill(login)
+    page.get_by_test_id("login-password").fill(password)
+    page.get_by_test_id("login-seat").select_option(seat)

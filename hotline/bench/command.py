@@ -1,11 +1,12 @@
-"""The words of `hotline bench pop`."""
+"""The words of `hotline bench pop` and `hotline bench desk`."""
 
 from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 import typer
@@ -23,19 +24,55 @@ def pop(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report there too.")] = None,
 ) -> None:
     """From Asterisk's ring to the painted screen pop, on a line of its own: p50 and p99, CPU, verdicts."""
-    from hotline.bench.child import ChildFailed
     from hotline.bench.report import tables
-    from hotline.bench.run import BenchRefused, Plan, run
+    from hotline.bench.run import Plan, run
+    from hotline.private_line import pbx_tree
+
+    plan = Plan(seats=seats, rate=rate, seconds=seconds, talk=talk, chromium=chromium, peer=peer)
+    _measure(lambda say: run(plan, pbx_tree(), database, say=say), tables, json_file)
+
+
+def desk(
+    loads: Annotated[int, typer.Option(min=0, help="Page loads with an empty cache.")] = 10,
+    answers: Annotated[int, typer.Option(min=0, help="Answers in the page, and at a bare telephone.")] = 30,
+    transfers: Annotated[int, typer.Option(min=0, help="Consultations and blind transfers.")] = 15,
+    calls: Annotated[int, typer.Option(min=0, help="Calls of the shift that the page's memory has.")] = 500,
+    idle: Annotated[float, typer.Option(min=0, help="Seconds that the page is left alone.")] = 20.0,
+    minutes: Annotated[float, typer.Option(min=0.1, help="The shift ends after this time.")] = 40.0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report there too.")] = None,
+) -> None:
+    """One agent's page with its telephone: pop, answer, transfer, load, memory after a shift, idle CPU."""
+    try:
+        from hotline.bench.desk import DeskPlan, run
+    except ImportError:
+        raise SystemExit("bench: Playwright is not installed (pip install playwright)") from None
+    from hotline.bench.report import desk_tables
+    from hotline.private_line import pbx_tree
+
+    plan = DeskPlan(
+        loads=loads, answers=answers, transfers=transfers, calls=calls, idle_seconds=idle, minutes=minutes
+    )
+    _measure(lambda say: run(plan, pbx_tree(), say=say), desk_tables, json_file)
+
+
+def _measure(
+    run: Callable[[Callable[[str], None]], dict[str, Any]],
+    tables: Callable[[dict[str, Any]], Any],
+    json_file: Path | None,
+) -> None:
+    """Run it, say meanwhile what is done, print the report; what went wrong is one line."""
+    from hotline.bench.browsers import NoBrowser
+    from hotline.bench.child import ChildFailed
+    from hotline.bench.run import BenchRefused
     from hotline.phones.errors import PhoneError
-    from hotline.private_line import NotInTime, pbx_tree
+    from hotline.private_line import NotInTime
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     console = Console()
-    plan = Plan(seats=seats, rate=rate, seconds=seconds, talk=talk, chromium=chromium, peer=peer)
     try:
         with console.status("") as status:
-            report = run(plan, pbx_tree(), database, say=lambda text: _say(console, status, text))
-    except (BenchRefused, ChildFailed, PhoneError, NotInTime) as failure:
+            report = run(lambda text: _say(console, status, text))
+    except (BenchRefused, ChildFailed, NoBrowser, PhoneError, NotInTime) as failure:
         raise SystemExit(f"bench: {failure}") from None
     console.print(tables(report))
     if json_file:

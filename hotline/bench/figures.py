@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +12,10 @@ AIM_PAINTED_MS = 150.0
 AIM_LEDGER_MS = 1000.0
 AIM_CPU_RATIO = 1 / 3
 """cti and desktop together use less than this part of Asterisk's CPU."""
+AIM_HEAP_KB = 20.0
+"""For 100 calls more the heap may hold so much more: the stopwatch's own list is 10 kB of it."""
+
+RING_PAINTED = "ring (Asterisk's stamp) to painted pop"
 
 Sample = tuple[int, float]
 """Epoch ms of Asterisk's own stamp, and the delay from there in ms."""
@@ -88,3 +92,29 @@ def verdicts(painted: Spread, ledger: Spread, ratio: float | None) -> list[Verdi
 def fits(seats: int, rate: float, cycle: float) -> bool:
     """Whether `seats` can take `rate` calls a second when each keeps a seat for `cycle` seconds."""
     return rate * cycle <= seats
+
+
+def growth_per_hundred(marks: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What has grown by how much for each 100 calls, from the first look at a page's memory to the last.
+
+    {} of less than two looks.
+    """
+    if len(marks) < 2:
+        return {}
+    first, last = marks[0], marks[-1]
+    hundreds = (last["calls"] - first["calls"]) / 100
+    return {name: round((last[name] - first[name]) / hundreds, 2) for name in last if name != "calls"}
+
+
+def desk_verdicts(delays: Mapping[str, Spread], growth: Mapping[str, float]) -> list[Verdict]:
+    """What a run at one desk says to the aims."""
+    painted, heap = delays.get(RING_PAINTED), growth.get("heap_bytes")
+    return [
+        Verdict("ring to painted pop, p99", painted.p99 if painted else None, "ms", AIM_PAINTED_MS),
+        Verdict(
+            "growth of the page's heap for 100 calls",
+            None if heap is None else heap / 1000,
+            "kB",
+            AIM_HEAP_KB,
+        ),
+    ]

@@ -24,17 +24,53 @@ NAMES = {
 
 def tables(report: dict[str, Any]) -> RenderableType:
     """All of it, in the order of reading: what ran, delays, CPU, verdicts."""
-    return Group(*_about(report), _delays(report), _cpu(report), *map(verdict_line, report["verdicts"]))
+    return Group(*_about(report), _pop_delays(report), _cpu(report), *map(verdict_line, report["verdicts"]))
+
+
+def desk_tables(report: dict[str, Any]) -> RenderableType:
+    """The same for `hotline bench desk`."""
+    parts: list[RenderableType] = [*_machine(report), _delays(report, "what an agent waits for, ms")]
+    if report["idle"]:
+        idle = report["idle"]
+        parts.append(
+            f"idle page: {idle['page_percent']:g} % of one core, all of Chromium "
+            f"{idle['chromium_percent']:g} % ({idle['seconds']:g} s)"
+        )
+    if report["shift"]:
+        parts.append(_shift(report))
+    return Group(*parts, *map(verdict_line, report["verdicts"]))
+
+
+def _machine(report: dict[str, Any]) -> list[str]:
+    machine = report["machine"]
+    return [
+        f"{report['at']}  {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
+        f"load {machine['load_before']} before, {machine['load_after']} after",
+        ", ".join(f"{name} {version}" for name, version in report["versions"].items() if version),
+    ]
+
+
+def _shift(report: dict[str, Any]) -> Table:
+    """Memory of the page: a column for each look, and what it grows by."""
+    marks, growth = report["shift"]["marks"], report["growth_per_100_calls"]
+    table = Table(
+        title=f"the page after a shift of calls ({report['shift']['seconds']} s), garbage collected"
+    )
+    table.add_column("")
+    for mark in marks:
+        table.add_column(f"{mark['calls']:g} calls", justify="right")
+    table.add_column("for 100 calls more", justify="right")
+    for name in [name for name in marks[-1] if name != "calls"]:
+        more = f"{growth[name]:+,.10g}" if name in growth else "–"
+        table.add_row(name, *(f"{mark[name]:,.0f}" for mark in marks), more)
+    return table
 
 
 def _about(report: dict[str, Any]) -> list[str]:
-    plan, machine, calls = report["plan"], report["machine"], report["calls"]
-    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items() if version)
+    plan, calls = report["plan"], report["calls"]
     first, last = calls["wait_ms_first_third"], calls["wait_ms_last_third"]
     lines = [
-        f"{report['at']}  {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
-        f"load {machine['load_before']} before, {machine['load_after']} after",
-        versions,
+        *_machine(report),
         f"{plan['seats']} seats ({plan['chromium']} in Chromium), {plan['rate']:g} calls/s for "
         f"{plan['seconds']:g} s, talk {plan['talk']:g} s, after-call work {plan['wrapup_seconds']} s",
         f"calls: {calls['made']} made, {calls['answered']} answered, {calls['failed']} failed; "
@@ -46,14 +82,19 @@ def _about(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _delays(report: dict[str, Any]) -> Table:
-    table = Table(title="delay from Asterisk's own time stamp, ms")
-    table.add_column("to")
+def _pop_delays(report: dict[str, Any]) -> Table:
+    table = _delays(report, "delay from Asterisk's own time stamp to, ms")
+    table.caption = f"ledger: looked every {report['ledger_resolution_ms']:g} ms, counted to the look"
+    return table
+
+
+def _delays(report: dict[str, Any], title: str) -> Table:
+    table = Table(title=title)
+    table.add_column("")
     for column in ("n", "p50", "p99", "max"):
         table.add_column(column, justify="right")
     for name, one in report["delays_ms"].items():
         table.add_row(name, str(one["n"]), ms(one["p50"]), ms(one["p99"]), ms(one["max"]))
-    table.caption = f"ledger: looked every {report['ledger_resolution_ms']:g} ms, counted to the look"
     return table
 
 

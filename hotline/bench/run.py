@@ -128,7 +128,7 @@ def run(plan: Plan, tree: Path, database: str = "", say: Say = print) -> dict[st
         found = {child.kind: child.result() for child in children}
         measured = _Measured(
             machine=about | {"load_after": machine.describe()["load_before"]},
-            versions=_versions(line) | {"chromium": found.get("chromium", {}).get("version", "")},
+            versions=versions(line) | {"chromium": found.get("chromium", {}).get("version", "")},
             result=result,
             ledger=_ledger(line, begin),
             found=found,
@@ -231,7 +231,8 @@ def _ledger(line: PrivateLine, begin: int) -> dict[str, Any]:
     }
 
 
-def _versions(line: PrivateLine) -> dict[str, str]:
+def versions(line: PrivateLine) -> dict[str, str]:
+    """Of what carries the calls; the browser's is known to who started it."""
     return {
         "asterisk": line.ami("CoreSettings")[0].get("AsteriskVersion", ""),
         "sipp": machine.sipp_version(),

@@ -5,16 +5,21 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hotline.bench.ears import is_tone
 from hotline.bench.figures import (
+    RING_PAINTED,
     Spread,
     cpu_ratio,
+    desk_verdicts,
     fits,
+    growth_per_hundred,
     per_thousand,
     percentile,
     spread,
     verdicts,
     within,
 )
+from hotline.phones import alaw
 
 NOTHING = Spread(0, None, None, None)
 
@@ -64,3 +69,26 @@ def test_verdicts_say_met_missed_and_not_measured() -> None:
 def test_a_plan_fits_when_no_queue_can_grow() -> None:
     assert fits(50, 10, 5.0)
     assert not fits(50, 10, 5.1)
+
+
+def test_growth_is_counted_from_the_first_look_to_the_last() -> None:
+    marks = [
+        {"calls": 50, "heap_bytes": 9_000_000, "nodes": 1200},
+        {"calls": 250, "heap_bytes": 9_900_000, "nodes": 1500},
+        {"calls": 500, "heap_bytes": 9_045_000, "nodes": 1200},
+    ]
+    assert growth_per_hundred(marks) == {"heap_bytes": 10_000, "nodes": 0}
+    assert growth_per_hundred(marks[:1]) == growth_per_hundred([]) == {}
+
+
+def test_a_desk_is_judged_by_its_pop_and_by_what_its_heap_keeps() -> None:
+    painted, heap = desk_verdicts({RING_PAINTED: Spread(30, 60, 151, 151)}, {"heap_bytes": 19_000})
+    assert (painted.met, heap.met) == (False, True)
+    assert [one.met for one in desk_verdicts({}, {})] == [None, None]
+
+
+def test_a_tone_is_known_within_twenty_milliseconds() -> None:
+    assert is_tone(alaw.tone(1000, 0.02), 1000)
+    assert is_tone(alaw.tone(440, 0.02), 440)
+    assert not is_tone(alaw.tone(440, 0.02), 1000)
+    assert not is_tone(alaw.SILENCE * 160, 1000)
