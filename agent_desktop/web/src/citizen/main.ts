@@ -3,7 +3,6 @@
  *
  *   idle ─ call ─► calling ─ answered ─► talking ─ hang-up, from either side ─► ended ─ call ─► calling
  */
-import '../styles/theme.css'
 import './citizen.css'
 
 import { Microphone } from '../softphone/microphone'
