@@ -53,7 +53,8 @@ export function usePhone() {
     send: () => Promise<unknown>,
     meant: Sent['action'] = action,
   ): Promise<boolean> {
-    if (pending.value || !can.value[action]) return false
+    // The same key twice is one wish; another key is another, and the server decides between them.
+    if (pending.value === action || !can.value[action]) return false
     pending.value = action
     const before = seat.n
     lastSent.value = { action: meant, uid: seat.call?.uid ?? null, at: useClock().now }
@@ -66,7 +67,7 @@ export function usePhone() {
       }, PUSH_MS)
       return true
     } catch (error) {
-      pending.value = null
+      if (pending.value === action) pending.value = null
       lastSent.value = null
       ElMessage.error(explain(error, t))
       return false

@@ -216,6 +216,7 @@ describe('what has happened', () => {
     expect(outdated(gone, talking(), talking())).toBe(false)
     expect(outdated(gone, talking(), consulting)).toBe(true)
     expect(outdated(gone, talking(), null)).toBe(true)
+    expect(outdated({ ...gone, code: 'partyJoined' }, talking(), talking())).toBe(true)
     expect(outdated({ ...gone, code: 'citizenGoneInConsult' }, talking(), null)).toBe(false)
     expect(outdated({ ...gone, code: 'transferred' }, null, aCall({ uid: 'pbx1-2.2' }))).toBe(true)
   })
@@ -264,7 +265,7 @@ describe('whom a call can go to', () => {
   it('is found by name, number, note or heading, every typed word counting', () => {
     expect(found('专家 医保')).toEqual(['target 1'])
     expect(found('异地')).toEqual(['target 1'])
-    expect(found('8002')).toEqual(['number 8002', 'seat 8002'])
+    expect(found('8002')).toEqual(['seat 8002', 'number 8002'])
     expect(found('', '律师组')).toEqual(['target 3'])
     expect(found('无此人')).toEqual([])
   })

@@ -53,7 +53,7 @@ const TOGETHER: readonly Stage[] = ['talking', 'holding', 'consulting', 'three_w
 export function stageOf(seat: Seat | null, call: PushedCall | null, worked = false): Stage {
   if (!call || !seat) return worked ? 'ended' : 'idle'
   if (call.role === 'party') {
-    if (seat.activity === 'ringing') return 'ringing'
+    if (ringsAtHelper(seat, call)) return 'ringing'
     return call.state === 'three_way' ? 'three_way' : 'consulted'
   }
   if (call.state === 'consulting' || call.state === 'three_way' || call.state === 'returning')
@@ -61,6 +61,11 @@ export function stageOf(seat: Seat | null, call: PushedCall | null, worked = fal
   if (call.state === 'dialing') return 'dialing'
   if (call.state === 'holding' || seat.activity === 'holding') return 'holding'
   return call.answered_at ? 'talking' : seat.activity === 'dialing' ? 'dialing' : 'ringing'
+}
+
+/** Asked for help, we have not answered yet: the call itself has long been answered by another. */
+export function ringsAtHelper(seat: Seat | null, call: PushedCall): boolean {
+  return call.role === 'party' && (seat?.activity === 'ringing' || call.party?.state === 'ringing')
 }
 
 /** Which telephone the seat is called at; an older server knows desk phones only. */

@@ -71,7 +71,8 @@ export function outdated(notice: Happening, before: PushedCall | null, after: Pu
     'recordingResumed',
   ]
   if (!ofTheCall.includes(notice.code)) return false
-  return !after || (!!after.party && notice.code !== 'partyJoined')
+  if (notice.code === 'partyJoined') return after?.state !== 'three_way'
+  return !after || !!after.party
 }
 
 function gone(

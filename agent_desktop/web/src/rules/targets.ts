@@ -72,7 +72,7 @@ export function optionsOf(choices: TransferChoices, mySeat: string | null): Tran
   return [...queues, ...seats, ...groups]
 }
 
-/** The options that fit every typed word, and first the typed digits themselves where they are a number. */
+/** The options that fit every typed word, and the typed digits themselves where they are a number. */
 export function search(options: TransferOption[], typed: string, section = ''): TransferOption[] {
   const text = typed.trim().toLowerCase()
   const words = text.split(/\s+/).filter(Boolean)
@@ -81,7 +81,11 @@ export function search(options: TransferOption[], typed: string, section = ''): 
     return (!section || one.section === section) && words.every((word) => said.includes(word))
   })
   if (!isNumber(text)) return found
-  return [{ kind: 'number', target: text, label: text, note: '', section: 'number' }, ...found]
+  const outside: TransferOption = { kind: 'number', target: text, label: text, note: '', section: 'number' }
+  // A colleague's seat number is no outside number to begin with.
+  return found.some((one) => one.kind === 'seat' && one.target === text)
+    ? [...found, outside]
+    : [outside, ...found]
 }
 
 /** The headings that there are, in order. */

@@ -10,6 +10,7 @@ import { defineStore } from 'pinia'
 import { ref } from 'vue'
 
 import { api } from '../api'
+import { ringsAtHelper } from '../rules/actions'
 import { painted } from '../stopwatch'
 import type { CallView, Draft } from '../types'
 import { useForm } from './form'
@@ -44,8 +45,7 @@ export const useDesk = defineStore('desk', () => {
       usePop().show(call.uid)
     }
     endedAt.value = null
-    // Asked for help, we have not answered while our own telephone rings.
-    const rings = call.role === 'party' ? useSeat().seat?.activity === 'ringing' : call.state === 'ringing'
+    const rings = call.state === 'ringing' || ringsAtHelper(useSeat().seat, call)
     answeredAt.value = rings ? null : call.answered_at
     if (rings) void openAfterPop(call.uid)
     else void useForm().open(call.uid, draftWithPop)
