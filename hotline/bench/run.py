@@ -98,7 +98,12 @@ def run(plan: Plan, tree: Path, database: str = "", say: Say = print) -> dict[st
     with contextlib.ExitStack() as stack:
         say("a line of its own is started")
         line = PrivateLine(
-            tree, database, seats=plan.seats, wrapup_seconds=WRAPUP_SECONDS, web_threads=plan.seats + 24
+            tree,
+            database,
+            seats=plan.seats,
+            wrapup_seconds=WRAPUP_SECONDS,
+            web_threads=plan.seats + 24,
+            survey=False,  # the citizens of a load hang up with the agent
         )
         stack.callback(line.stop)
         with line.sessions.begin() as session:
