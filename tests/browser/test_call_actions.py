@@ -1,4 +1,4 @@
-"""What an agent does with a call, by keyboard, at the desk: pause, consult, three together, hand over, dial."""
+"""What an agent does with a call, by keyboard: pause, consult, three together, hand over, dial."""
 
 from __future__ import annotations
 
