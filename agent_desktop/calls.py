@@ -312,7 +312,7 @@ def _history(db: Session, facts: dict[str, Any], user_id: int) -> dict[str, Any]
         "database": True,
         "candidates": [candidate_view(one) for one in people],
         "recent_calls": [_recent(call, name, written.get(call.uid, [])) for call, name in recent],
-        "tickets": [row.as_json() for row in search.for_number(db, number)],
+        "tickets": [row.as_json() for row in search.for_number(db, number, [one.id for one in people])],
         "repeat": repeat,
         "draft": draft_of(db, user_id, uid),
         "previous_agent": _previous_agent(recent),

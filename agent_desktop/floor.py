@@ -26,7 +26,7 @@ COMMAND_SECONDS = 5.0
 REMEMBERED_CALLS = 5000
 PUSHED_OF_CALL = (
     *("uid", "state", "queue", "arrived_at", "queued_at", "ringing_at", "answered_at", "event_at"),
-    *("direction", "kind", "recording", "paused_since", "about", "callback_of"),
+    *("direction", "kind", "recording", "paused_since", "about", "callback_of", "seat"),
 )
 PUSHED_OF_PARTY = ("kind", "label", "seat", "state", "since")
 """Never the number of somebody who is brought in: only the name under which the agent chose it."""

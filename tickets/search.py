@@ -101,18 +101,23 @@ def page(
     return Page([_row(one) for one in found], total, page, page_size)
 
 
-def for_number(session: Session, number: str, limit: int = 20) -> list[TicketRow]:
-    """Tickets of a telephone number (normal form): open ones first, then newest first."""
+def for_number(
+    session: Session, number: str, citizens: Sequence[int] = (), limit: int = 20
+) -> list[TicketRow]:
+    """Tickets of a telephone number (normal form) and of the citizens registered with it, whichever number
+    these called from: open ones first, then newest first."""
     if not number:
         return []
-    return [_row(one) for one in session.execute(_of_number(), {"number": number, "most": limit})]
+    whose = {"number": number, "citizens": list(citizens), "most": limit}
+    return [_row(one) for one in session.execute(_of_number(), whose)]
 
 
 @cache
 def _of_number() -> Select[*tuple[Any, ...]]:
     # Built once, as are the others of the pop: building it costs more than asking it.
     finished = case((_state_is_one_of(FINISHED), 1), else_=0)
-    mine = _rows().where(Ticket.contact_number == bindparam("number"))
+    theirs = Ticket.citizen_id.in_(bindparam("citizens", expanding=True))
+    mine = _rows().where(or_(Ticket.contact_number == bindparam("number"), theirs))
     return mine.order_by(finished, Ticket.created_at.desc()).limit(bindparam("most"))
 
 

@@ -88,6 +88,13 @@ def test_tickets_of_a_number_stand_open_ones_first(town: Session) -> None:
     assert search.for_number(town, "") == []
 
 
+def test_a_citizen_who_calls_from_another_number_has_the_same_tickets(town: Session) -> None:
+    ticket = town.scalars(select(Ticket).where(Ticket.citizen_id.is_not(None)).limit(1)).one()
+    assert ticket.number not in [row.number for row in search.for_number(town, "8619900009999")]
+    rows = search.for_number(town, "8619900009999", [ticket.citizen_id or 0])
+    assert ticket.number in [row.number for row in rows]
+
+
 def test_all_holders_of_a_shared_number_are_candidates_in_two_statements(town: Session) -> None:
     with counted(town) as sent:
         found = search.candidates(town, "8657188000001")

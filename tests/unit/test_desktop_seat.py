@@ -138,6 +138,7 @@ def test_a_page_gets_a_snapshot_then_numbered_changes(agent: Browser, cti: Cti, 
         "paused_since": None,
         "about": None,
         "callback_of": None,
+        "seat": "8001",
         "party": None,
         "role": "agent",
     }

@@ -100,6 +100,8 @@ export interface PushedCall {
   /** Outbound: what for, "ticket:261121000013". */
   about?: string | null
   callback_of?: string | null
+  /** Of the agent whose call it is: for a seat that was asked for help, who asks. */
+  seat?: string | null
   /** party: this seat was asked for help, the call is another's. */
   role?: 'agent' | 'party'
 }
@@ -108,7 +110,6 @@ export interface PushedCall {
 export interface CallView extends PushedCall {
   number?: MaskedNumber
   path_labels?: string[]
-  seat?: string | null
   priority?: number
 }
 
