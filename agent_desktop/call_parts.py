@@ -81,7 +81,7 @@ def _told(parts: Sequence[CallPart], number: int, names: dict[str, str]) -> list
     before = _before(parts, number, names)
     match part.kind:
         case "consult":
-            return [_entry(at, "consult", "征询", f"{other}（{_talked(part)}）", actor)]
+            return [_entry(at, "consult", "咨询", f"{other}（{_talked(part)}）", actor)]
         case "party":
             return [_entry(at, "party", "三方通话", f"{other}（{_length(part)}）", actor)]
         case "outside":

@@ -31,7 +31,7 @@ RATING_REASONS = {1: "服务态度不好", 2: "问题没有解决", 3: "答复�
 PARTS = {
     "agent": "通话",
     "hold": "保持",
-    "consult": "征询",
+    "consult": "咨询",
     "party": "三方通话",
     "outside": "转接外线",
     "returned": "坐席电话中断",

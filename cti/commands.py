@@ -159,7 +159,11 @@ class Commands:
         if call.seat == seat and call.state in ("consulting", "three_way"):
             raise Refused("party_there", f"seat {seat} has a party on the line")
         cause = "21" if call.state == "ringing" else "16"
-        await self._ami.action("Hangup", Channel=self.channel_of(seat, call), Cause=cause)
+        channel = self.channel_of(seat, call)
+        if call.state == "dialing":
+            # This channel still answers for the call, and a hang-up from here has no side: the journal is told.
+            await self._ami.action("Setvar", Channel=channel, Variable="HL_ENDED_BY", Value="agent")
+        await self._ami.action("Hangup", Channel=channel, Cause=cause)
 
     async def transfer(
         self, seat: str, kind: str, target: str, numbers: list[str] | None = None, label: str = ""

@@ -291,6 +291,13 @@ def test_a_command_is_one_action(
     assert headers.items() <= told[0][1].items()
 
 
+def test_an_agent_who_gives_up_dialling_is_told_to_the_journal_as_the_one_who_ended_it() -> None:
+    answer, told = ordered(talking("dialing"), "hang_up", seat="8001")
+    assert answer == {"ok": True}
+    assert [name for name, _ in told] == ["Setvar", "Hangup"]
+    assert told[0][1] == {"Channel": CALL.seat_channel, "Variable": "HL_ENDED_BY", "Value": "agent"}
+
+
 OTHER = replace(HERE, seat="8002", agent="agent02", telephone="browser", phones=("browser",))
 
 

@@ -82,10 +82,10 @@ def told(agent: Browser, number: str) -> list[tuple[str, str | None, str]]:
 def test_the_timeline_tells_who_was_brought_in_when_and_for_how_long(agent: Browser, ticket: str) -> None:
     first, second = "姓名agent01", "姓名agent02"
     assert told(agent, ticket) == [
-        ("征询", first, "市住建局值班（20 秒）"),
+        ("咨询", first, "市住建局值班（20 秒）"),
         ("三方通话", first, "市住建局值班（2 分 10 秒）"),
         ("录音暂停", first, "8 秒"),
-        ("征询", first, "139****1234（未接听）"),
+        ("咨询", first, "139****1234（未接听）"),
         ("坐席电话中断", first, "市民等待 8 秒后接回"),
         ("转接", first, f"{second}（1 分 0 秒）"),
         ("转接", second, "139****1234（1 小时 2 分）"),
@@ -123,10 +123,10 @@ def test_the_player_is_told_the_parts_on_the_recordings_own_clock(agent: Browser
     assert [(p["kind"], p["label"], p["from_s"], p["to_s"], p["seconds"]) for p in found] == [
         ("agent", "通话", 0.0, 135.0, 170.0),
         ("hold", "保持", 5.0, 8.0, 3.0),
-        ("consult", "征询：市住建局值班", 10.0, 10.0, 30.0),
+        ("consult", "咨询：市住建局值班", 10.0, 10.0, 30.0),
         ("party", "三方通话：市住建局值班", 10.0, 135.0, 130.0),
         ("recording_paused", "录音暂停", 120.0, 128.0, 8.0),
-        ("consult", "征询：139****1234", 130.0, 130.0, 5.0),
+        ("consult", "咨询：139****1234", 130.0, 130.0, 5.0),
         ("party", "三方通话：姓名agent02", 11.0, 12.0, 1.0),
     ]
     assert {part["agent_name"] for part in found} == {"姓名agent01"}
