@@ -20,7 +20,8 @@ AWAY = ("Failed to load resource", "WebSocket connection to")
 
 
 HEADSET = """hertz => {
-  // A headset that hums one tone, and that a test can pull out, plug in again, or forbid.
+  // A headset that hums one tone, softly, for three together must not clip. A test can pull it out, plug it in
+  // again, or forbid it.
   const there = { plugged: true, allowed: true, tracks: [] }
   const devices = navigator.mediaDevices
   const told = () => devices.dispatchEvent(new Event('devicechange'))
@@ -30,8 +31,9 @@ HEADSET = """hertz => {
     if (!there.plugged) throw new DOMException('', 'NotFoundError')
     await audio().resume()
     const out = audio().createMediaStreamDestination(), tone = audio().createOscillator()
+    const gain = new GainNode(audio(), { gain: 0.3 })
     tone.frequency.value = hertz
-    tone.connect(out)
+    tone.connect(gain).connect(out)
     tone.start()
     there.tracks = [...there.tracks.filter((one) => one.readyState === 'live'), ...out.stream.getTracks()]
     return out.stream
@@ -115,9 +117,9 @@ class Screen:
         self.sees_state("ready")
         return self
 
-    def at_the_softphone(self, login: str = "agent01", seat: str = "8001") -> Screen:
+    def at_the_softphone(self, login: str = "agent01", seat: str = "8001", hertz: float = 1000) -> Screen:
         """An agent whose telephone is the page itself, ready for calls."""
-        self.headset().log_in(login, seat, telephone="browser")
+        self.headset(hertz).log_in(login, seat, telephone="browser")
         self.sees_phone("registered")
         self.sees_state("not_ready")
         self.press("F2")

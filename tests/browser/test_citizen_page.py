@@ -6,90 +6,50 @@ from collections.abc import Iterator
 
 import pytest
 import soundfile
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from db.models import Recording
 from hotline import pbx
 from hotline.phones import alaw
 from hotline.phones.desk_phone import Habit
+from tests.browser.citizen import CitizenPage
 from tests.browser.screen import Screen
 from tests.integration.test_line_recording import loudest, recording_of
 from tests.line import Line, until
 
 pytestmark = [pytest.mark.pbx, pytest.mark.browser]
 OWN = "19900001234"
-EAR = """() => {
-  // A tone of 440 Hz instead of the microphone, and a way to ask what arrives.
-  navigator.mediaDevices.getUserMedia = async () => {
-    const audio = new AudioContext(), tone = audio.createOscillator()
-    const out = audio.createMediaStreamDestination()
-    tone.frequency.value = 440
-    tone.connect(out)
-    tone.start()
-    return out.stream
-  }
-  const Line = RTCPeerConnection
-  window.RTCPeerConnection = class extends Line { constructor(...of) { super(...of); window.line = this } }
-  window.heard = async () => {
-    const all = window.line ? [...(await window.line.getStats()).values()] : []
-    return all.find((one) => one.type === 'inbound-rtp')?.totalAudioEnergy ?? 0
-  }
-}"""
 
 
 @pytest.fixture
-def citizen(line: Line, chromium: Browser) -> Iterator[Page]:
+def citizen(line: Line, chromium: Browser) -> Iterator[CitizenPage]:
     """The page, with a tone for a voice; a page on which JavaScript fails fails its test."""
     context = chromium.new_context(viewport={"width": 480, "height": 800}, locale="zh-CN")
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda said: said.type == "error" and faults.append(said.text))
-    page.add_init_script(f"({EAR})()")
-    page.goto(f"{line.address}/citizen")
-    yield page
+    citizen = CitizenPage(context.new_page(), line)
+    yield citizen
     context.close()
-    assert not faults, faults
+    assert not citizen.faults, citizen.faults
 
 
-def dial(page: Page, own: str = OWN) -> None:
-    page.get_by_test_id("citizen-number").fill(own)
-    page.get_by_test_id("citizen-call").click()
-
-
-def sees(page: Page, state: str, seconds: float = 10) -> None:
-    line = page.get_by_test_id("citizen-state")
-    expect(line).to_have_attribute("data-state", state, timeout=seconds * 1000)
-
-
-def press(line: Line, page: Page, key: str) -> None:
-    """A key, and the menu has taken it."""
-    name = {"*": "star"}.get(key, key)
-    before = line.settings.journal.read_text().count("|MENUSTEP|")
-    page.get_by_test_id(f"citizen-key-{name}").click()
-    until(lambda: line.settings.journal.read_text().count("|MENUSTEP|") > before, 5, f"key {key} taken")
-
-
-def test_a_page_calls_walks_the_menu_by_keys_and_talks_to_an_agent(line: Line, citizen: Page) -> None:
+def test_a_page_calls_walks_the_menu_by_keys_and_talks_to_an_agent(line: Line, citizen: CitizenPage) -> None:
     bank = line.phones("8001", habit=Habit(answer_after=0.1), speech=alaw.tone(1000, 1))
     line.agent()
-    dial(citizen)
-    sees(citizen, "talking")
-    for key in "2*1":
-        press(line, citizen, key)
+    citizen.dial(OWN)
+    citizen.sees("talking")
+    citizen.walks("2*1")
     bank.phones["8001"].wait_for_talk(20)
     rung = bank.phones["8001"].calls[-1]
     assert rung.caller_number == OWN, "the agent's phone shows the invented number"
-    before = citizen.evaluate("heard()")
-    until(lambda: citizen.evaluate("heard()") > before, 5, "the citizen hears the agent")
-    minutes, seconds = citizen.get_by_test_id("citizen-time").inner_text().split(":")
+    before = citizen.page.evaluate("heard()")
+    until(lambda: citizen.page.evaluate("heard()") > before, 5, "the citizen hears the agent")
+    minutes, seconds = citizen.page.get_by_test_id("citizen-time").inner_text().split(":")
     later = int(minutes) * 60 + int(seconds) + 4
-    expect(citizen.get_by_test_id("citizen-time")).to_have_text(
+    expect(citizen.page.get_by_test_id("citizen-time")).to_have_text(
         f"{later // 60}:{later % 60:02}", timeout=9_000
     )
-    Screen(citizen, line).picture("citizen-page")
-    citizen.get_by_test_id("citizen-hang-up").click()
-    sees(citizen, "ended")
+    Screen(citizen.page, line).picture("citizen-page")
+    citizen.page.get_by_test_id("citizen-hang-up").click()
+    citizen.sees("ended")
 
     row = line.ended("86" + OWN)
     assert (row.outcome, row.agent, row.called) == ("answered", "agent01", line.settings.hotline_number)
@@ -103,18 +63,20 @@ def test_a_page_calls_walks_the_menu_by_keys_and_talks_to_an_agent(line: Line, c
     until(lambda: "citizen1" not in pbx.console(line.settings, "pjsip show endpoints"), 5, "given back")
 
 
-def test_a_page_that_is_closed_in_the_menu_leaves_nothing_behind(line: Line, citizen: Page) -> None:
-    dial(citizen, "19900005678")
-    sees(citizen, "talking")
-    citizen.close()
+def test_a_page_that_is_closed_in_the_menu_leaves_nothing_behind(line: Line, citizen: CitizenPage) -> None:
+    citizen.dial("19900005678")
+    citizen.sees("talking")
+    citizen.page.close()
     assert line.ended("8619900005678", timeout=5).outcome == "abandoned_in_menu"
     until(lambda: "citizen1" not in pbx.console(line.settings, "pjsip show endpoints"), 5, "given back")
 
 
-def test_a_page_can_reach_nothing_but_12345_and_says_so_of_a_wrong_number(line: Line, citizen: Page) -> None:
-    dial(citizen, "13812345678")
-    expect(citizen.get_by_test_id("citizen-notice")).to_contain_text("1990000")
-    sees(citizen, "idle")
+def test_a_page_can_reach_nothing_but_12345_and_says_so_of_a_wrong_number(
+    line: Line, citizen: CitizenPage
+) -> None:
+    citizen.dial("13812345678")
+    expect(citizen.page.get_by_test_id("citizen-notice")).to_contain_text("1990000")
+    citizen.sees("idle")
     # A page that has been tampered with: the PBX itself refuses.
     for target in ("8001", "110", "13812345678", "*43"):
         shown = pbx.console(line.settings, f"dialplan show {target}@from-citizen-page")
