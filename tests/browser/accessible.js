@@ -24,7 +24,7 @@ window.access = {
     at.dataset.walked = 'yes'
     const rings = (one) => {
       const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(one)
-      return (outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2) || /0px 0px 0px \dpx/.test(boxShadow)
+      return (outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2) || /0px 0px 0px [2-9]px/.test(boxShadow)
     }
     // A field may show it on its frame, a hidden radio on the button that people see.
     const label = at.closest('label') ?? at.parentElement

@@ -244,7 +244,7 @@ def test_an_agents_call_needs_neither_mouse_nor_eyes_for_colour(line: Line, scre
     eyes.sees_keys("three_way")
     eyes.look("three-way", ".left")
     screen.press("Shift+F7")
-    expect(screen.page.get_by_role("dialog").get_by_role("button", name="结束三方通话")).to_be_focused()
+    expect(screen.page.get_by_role("dialog").get_by_role("button", name="结束全部")).to_be_focused()
     eyes.look("asked before all are cut off")
     screen.press("Enter")
     call.wait_for_end(5)
