@@ -1,6 +1,7 @@
-"""Everybody can work here: axe-core looks at each page and stage, all is done by keyboard, colour alone tells nothing.
+"""Everybody can work here: axe-core looks at each page and stage, keys do all, no colour stands alone.
 
-What axe-core calls serious or critical fails. The pages are asked for less motion: nothing is judged while it fades.
+What axe-core calls serious or critical fails. The pages are asked for less motion: nothing is judged while it
+fades in.
 """
 
 from __future__ import annotations
