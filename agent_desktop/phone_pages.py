@@ -13,15 +13,17 @@ from zoneinfo import ZoneInfo
 from apiflask import APIBlueprint
 from flask import current_app, session
 from flask_limiter.util import get_remote_address
+from sqlalchemy import select
 
 from agent_desktop import schemas
 from agent_desktop.access import my_seat
-from agent_desktop.desk import desk, me
+from agent_desktop.desk import desk, me, transaction
 from agent_desktop.errors import Refusal
 from agent_desktop.floor import now_ms
 from agent_desktop.ice import ice_servers
 from agent_desktop.phone_holders import Holder
 from agent_desktop.session import limiter, sign_in_again
+from db.models import User
 
 blueprint = APIBlueprint("phones", __name__, url_prefix="/api", tag="phones")
 CITY_TIME = ZoneInfo("Asia/Shanghai")
@@ -43,13 +45,21 @@ def seat_phone(form: dict[str, Any]) -> dict[str, Any]:
     number, page = my_seat(), form["page"]
     seat = desk().floor.seat(number)
     if seat and seat["agent"] and seat.get("telephone") == "desk":
-        raise Refusal("desk_telephone")
+        # A PBX that was killed may remember the members of a moment before: the last log-in decides.
+        if _chosen_last() == "desk":
+            raise Refusal("desk_telephone")
+        sign_in_again(number)
     other = desk().holders.take(number, page, now_ms(), take_over=form["take_over"])
     if other:
         raise Refusal("phone_elsewhere", _elsewhere(other))
     account = _account(_made(number))
     current_app.extensions["socketio"].emit("phone_taken", {"page": page}, to=f"seat:{number}")
     return account
+
+
+def _chosen_last() -> str:
+    with transaction() as db:
+        return db.scalar(select(User.telephone).where(User.id == me().id)) or "desk"
 
 
 def _made(number: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ def in_state(desk: Desk, state: str, party: str | None = None) -> str | None:
 def test_a_colleague_who_was_asked_and_then_took_the_call_stands_in_the_timeline(line: Line) -> None:
     line.phones("8001", habit=Habit(answer_after=0.1))
     other = line.phones("8002", habit=Habit(answer_after=0.1))
-    agent, call = line.agent(), line.citizens().dial(caller=Caller("13812370001"), keys="0")
+    agent, call = line.agent(), line.citizens().dial(caller=Caller("13812374001"), keys="0")
     uid = until(lambda: in_state(agent, "talking"), 25, "talking")
     colleague = line.agent("agent02", "8002")
     agent.ask("POST", "/api/seat/pause-recording", {})
@@ -45,7 +45,7 @@ def test_a_colleague_who_was_asked_and_then_took_the_call_stands_in_the_timeline
     until(lambda: agent.state()["activity"] == "idle", 5, "the first agent is out")
     other.phones["8002"].hang_up()
     call.wait_for_end(8)
-    row = line.ended("8613812370001")
+    row = line.ended("8613812374001")
     assert parts_of(line, uid) == [
         ("agent", "agent01", ""),
         ("recording_paused", "agent01", ""),

@@ -69,7 +69,7 @@ def test_a_skill_and_its_priority_are_followed_without_a_new_log_in(line: Line) 
     with line.sessions() as session:
         noted = session.scalars(select(AccessLog).where(AccessLog.action == "desk_settings")).all()
     assert [one.object for one in noted] == ["agent01"]
-    caller = Caller("13812370001")
+    caller = Caller("13812373001")
     line.citizens().dial(caller=caller, keys="9").wait_for_end(30)
     assert line.ended("86" + caller.number).queue == "dialect"
 
@@ -82,7 +82,7 @@ def test_a_special_desk_that_closes_serves_who_waits_and_takes_its_members_out(l
         user = session.scalars(select(User.id).where(User.login == "agent01")).one()
         session.add(QueueMembership(user_id=user, queue="dialect", penalty=0))
     follows(line, dict.fromkeys(("consultation", "complaint", "dialect"), ("0", "0")), BY_ITSELF)
-    caller = Caller("13812370002")
+    caller = Caller("13812373002")
     call = line.citizens().dial(caller=caller, keys="9")
     phone = bank.phones["8001"]
     phone.wait_for_ring(20)
