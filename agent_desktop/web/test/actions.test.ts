@@ -14,8 +14,9 @@ import { figuresOf } from '../src/rules/figures'
 import { happened, outdated } from '../src/rules/happenings'
 import { isNumber, optionsOf, search, sectionsOf } from '../src/rules/targets'
 import { spelled } from '../src/shortcuts'
+import { useNotices } from '../src/stores/notices'
 import type { Party, PushedCall, Seat } from '../src/types'
-import { aCall, aSeat } from './setting'
+import { aCall, aSeat, newPage } from './setting'
 
 const PARTY: Party = { kind: 'target', label: '市住建局值班', seat: null, state: 'talking', since: 5_000 }
 const talking = (change: Partial<PushedCall> = {}) =>
@@ -207,6 +208,9 @@ describe('what has happened', () => {
     const returning = talking({ state: 'returning' })
     expect(code(talking(), returning, null, 0)).toBe('returning')
     expect(code(returning, talking(), null, 0)).toBe('returned')
+    expect(code(returning, null, null, 0)).toBe('notReturned')
+    expect(code(talking(), null, null, 0, true)).toBe('notReturned')
+    expect(code(talking(), null, sent('hangUp'), 100, true)).toBeNull()
     expect(code(talking({ recording: 'paused' }), talking(), null, 0)).toBe('recordingResumed')
     expect(code(null, talking(), null, 0)).toBeNull()
   })
@@ -220,6 +224,34 @@ describe('what has happened', () => {
     expect(outdated({ ...gone, code: 'citizenGoneInConsult' }, talking(), null)).toBe(false)
     expect(outdated({ ...gone, code: 'transferred' }, null, aCall({ uid: 'pbx1-2.2' }))).toBe(true)
   })
+})
+
+describe('a telephone in the page that lost its call', () => {
+  const codeAfter = (...steps: ((notices: ReturnType<typeof useNotices>) => void)[]) => {
+    newPage()
+    const notices = useNotices()
+    for (const step of steps) step(notices)
+    return notices.latest?.code ?? null
+  }
+  const told =
+    (call: PushedCall | null, cut = false) =>
+    (notices: ReturnType<typeof useNotices>) =>
+      notices.follow(call, null, 0, cut)
+  const cut = (notices: ReturnType<typeof useNotices>) => notices.cut()
+
+  it('is told while the call waits, and again when it has gone elsewhere', () => {
+    expect(codeAfter(told(talking()), cut)).toBe('soundLost')
+    expect(codeAfter(told(talking()), cut, told(null, true))).toBe('notReturned')
+    expect(codeAfter(told(talking()), cut, told(talking({ state: 'returning', answered_at: null })))).toBe(
+      'returning',
+    )
+  })
+  it('is told as well when the server was the first to know', () => {
+    expect(codeAfter(told(talking()), told(null))).toBeNull()
+    expect(codeAfter(told(talking()), told(null), cut)).toBe('notReturned')
+  })
+  it('is no news when the call only rang', () =>
+    expect(codeAfter(told(talking({ state: 'ringing', answered_at: null })), cut)).toBeNull())
 })
 
 describe('whom a call can go to', () => {

@@ -69,6 +69,13 @@ describe('the desk', () => {
     expect(desk.uid).toBeNull()
   })
 
+  it('keeps them when the call was to be given back and was not', () => {
+    const desk = useDesk()
+    const returning = aCall({ state: 'returning', answered_at: null })
+    for (const call of [ringing(), talking(), returning, ringing(), null]) desk.follow(call, 9)
+    expect([desk.uid, desk.endedAt]).toEqual(['pbx1-1.1', 9])
+  })
+
   it('does not take a half-written ticket away for a ring, only for an answered call', async () => {
     const desk = useDesk()
     desk.follow(talking(), 0)

@@ -300,6 +300,8 @@ export default {
     dialFailed: '对方没有接听，或号码无法接通。',
     returning: '话机曾中断：市民在听音乐，正在接回本坐席。',
     returned: '市民已接回。',
+    soundLost: '通话声音中断，软电话已断开：市民会听到等待音乐，20 秒内恢复即接回本坐席，否则转给其他坐席。',
+    notReturned: '刚才的通话中断后没能接回：市民已转给其他坐席，或已离线。已填写的内容还在，可继续保存工单。',
     recordingResumed: '暂停已满 2 分钟，录音已自动恢复。',
     close: '关闭提示',
   },
@@ -373,7 +375,8 @@ export default {
     which: '与“{name}”是同一人的档案：',
     whichPhones: '把哪些号码分给另一位市民：',
     newName: '另一位市民的姓名',
-    mergeHint: '{gone} 的 {phones} 个号码和 {n} 件工单将归到 {kept} 名下；{gone} 的档案转为历史，可以再拆分。',
+    mergeHint:
+      '{gone} 的 {phones} 个号码和 {n} 件工单将归到 {kept} 名下；{gone} 的档案转为历史，可以再拆分。',
     splitHint: '选中的号码和用这些号码提交的工单将归到新档案；其余仍属 {name}。',
     reason: '原因（记入档案）',
     reasons: {
@@ -833,7 +836,7 @@ export default {
       failed: '软电话未注册',
       elsewhere: '软电话在别处',
     },
-    quality: { good: '通话质量好', fair: '通话质量一般', bad: '通话质量差' },
+    quality: { good: '通话质量好', fair: '通话质量一般', bad: '通话质量差', silent: '收不到声音' },
     short: {
       no_microphone: '没有麦克风',
       microphone_refused: '麦克风未授权',
@@ -841,6 +844,7 @@ export default {
       no_server: '软电话断线',
       refused: '软电话未注册',
       elsewhere: '软电话在别处',
+      sound_away: '声音中断',
       sound_blocked: '声音被拦截',
     },
     problems: {
@@ -851,6 +855,7 @@ export default {
       no_server: '软电话与电话系统断开，正在自动重连。此时不会有来电。',
       refused: '电话系统没有接受软电话的注册，正在重新申请。一直不恢复请联系管理员。',
       elsewhere: '您的软电话正在另一个页面或另一台电脑上使用，本页接不到来电。',
+      sound_away: '通话声音中断，正在自动恢复。恢复不了时，市民会改听等待音乐，再接回本坐席或转给其他坐席。',
       sound_blocked: '浏览器拦住了声音：请在页面任意处点一下，就能听到对方。',
     },
     test: {

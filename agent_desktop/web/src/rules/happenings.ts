@@ -16,6 +16,8 @@ export type HappeningCode =
   | 'dialFailed'
   | 'returning'
   | 'returned'
+  | 'soundLost'
+  | 'notReturned'
   | 'recordingResumed'
 
 export interface Happening {
@@ -36,17 +38,19 @@ export interface Sent {
 /** A command is carried out within this time, or not at all. */
 const SENT_MS = 10_000
 
+/** `cut`: the telephone in this page lost the call; nobody hung it up. */
 export function happened(
   before: PushedCall | null,
   after: PushedCall | null,
   sent: Sent | null,
   now: number,
+  cut = false,
 ): Happening | null {
   if (!before || (after && after.uid !== before.uid)) return null
   const own = sent && sent.uid === before.uid && now - sent.at < SENT_MS ? sent.action : null
   const label = before.party?.label ?? after?.party?.label ?? ''
   const tell = (code: HappeningCode, bad = false): Happening => ({ code, label, bad })
-  if (!after) return gone(before, own, tell)
+  if (!after) return gone(before, own, tell, cut)
   if (after.state === 'returning' && before.state !== 'returning') return tell('returning', true)
   if (before.state === 'returning' && after.state !== 'returning') return tell('returned')
   if (before.party && !after.party) {
@@ -68,6 +72,7 @@ export function outdated(notice: Happening, before: PushedCall | null, after: Pu
     'partyJoined',
     'returning',
     'returned',
+    'soundLost',
     'recordingResumed',
   ]
   if (!ofTheCall.includes(notice.code)) return false
@@ -79,10 +84,12 @@ function gone(
   before: PushedCall,
   own: Sent['action'] | null,
   tell: (code: HappeningCode, bad?: boolean) => Happening,
+  cut: boolean,
 ): Happening | null {
   if (own === 'complete' || own === 'transfer') return tell('transferred')
   if (own === 'leave') return tell('left')
   if (own === 'hangUp' || own === 'endAll' || before.role === 'party') return null
+  if (cut || before.state === 'returning') return tell('notReturned', true)
   if (before.state === 'consulting') return tell('citizenGoneInConsult', true)
   if (before.state === 'three_way') return tell('citizenGoneInThreeWay')
   if (before.direction === 'outbound' && !before.answered_at) return tell('dialFailed', true)

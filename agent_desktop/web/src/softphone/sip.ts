@@ -8,6 +8,7 @@
 import { C, UA, WebSocketInterface } from 'jssip'
 import type { IncomingRTCSessionEvent, OutgoingRTCSessionEvent } from 'jssip/lib/UA'
 import type { EndEvent, RTCSession } from 'jssip/lib/RTCSession'
+import type { IncomingRequest } from 'jssip/lib/SIPMessage'
 
 /** Why the PBX calls this page: the queue rings, our own dialling, a citizen given back, a colleague. */
 export type Purpose = 'ring' | 'dial' | 'back' | 'consult' | 'transfer'
@@ -38,6 +39,8 @@ export interface CallListener {
   held(held: boolean): void
   /** What the other side says. May come again after a change of the session. */
   sound(stream: MediaStream): void
+  /** No sound gets through for some seconds now (true), or it does again. */
+  away?(away: boolean): void
   ended(by: EndedBy): void
 }
 
@@ -46,6 +49,8 @@ export const PAGE_GONE = 'Q.850;cause=44;text="page gone"'
 const MEDIA_LOST = 'Q.850;cause=44;text="media lost"'
 
 const PURPOSES: readonly string[] = ['ring', 'dial', 'back', 'consult', 'transfer']
+/** The other side hung up because it had lost us: only the PBX gives this reason, when no sound came. */
+const LOST_THERE = /cause=44\b/
 /** So long may the sound be away before the call is given up; the PBX has the same limit (rtp_timeout). */
 const MEDIA_LIMIT_MS = 10_000
 /** Sound and socket both away: the PBX is gone, not the network, which closes no sockets. */
@@ -164,6 +169,8 @@ export class SipCall {
     clearTimeout(this.away)
     if (this.stage === 'ended') return
     this.enter('ended')
+    const reason = (end.message as IncomingRequest | null)?.getHeader?.('Reason') ?? ''
+    if ((end.originator as string) === 'remote' && LOST_THERE.test(reason)) this.lostMedia = true
     const ours = (end.originator as string) === 'local'
     const gone = end.cause === C.causes.DIALOG_ERROR || end.cause === C.causes.REQUEST_TIMEOUT
     this.listener?.ended(this.lostMedia ? 'media' : gone ? 'pbx' : ours ? 'us' : 'them')
@@ -181,9 +188,11 @@ export class SipCall {
       } else if (ice === 'disconnected') {
         const limit = this.hasSocket() ? MEDIA_LIMIT_MS : BOTH_LIMIT_MS
         this.away ??= setTimeout(() => this.giveUp(), limit)
+        this.listener?.away?.(true)
       } else {
         clearTimeout(this.away)
         this.away = undefined
+        this.listener?.away?.(false)
       }
     }
     line.addEventListener('iceconnectionstatechange', look, { capture: true })

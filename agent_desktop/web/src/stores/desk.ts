@@ -42,11 +42,13 @@ export const useDesk = defineStore('desk', () => {
   function arrive(call: CallView): void {
     if (uid.value !== call.uid) {
       remember(call.uid)
+      answeredAt.value = null
       usePop().show(call.uid)
     }
     endedAt.value = null
     const rings = call.state === 'ringing' || ringsAtHelper(useSeat().seat, call)
-    answeredAt.value = rings ? null : call.answered_at
+    // A call that is given back has been answered before.
+    if (!rings) answeredAt.value = call.answered_at ?? answeredAt.value
     if (rings) void openAfterPop(call.uid)
     else void useForm().open(call.uid, draftWithPop)
   }

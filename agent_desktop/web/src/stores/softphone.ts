@@ -28,7 +28,8 @@ import { Speaker } from '../softphone/speaker'
 import { useSession } from './session'
 
 export type SoftphoneState = 'off' | 'connecting' | 'registered' | 'failed' | 'elsewhere'
-export type SoftphoneProblem = MicrophoneProblem | 'no_server' | 'refused' | 'elsewhere' | 'sound_blocked'
+export type SoftphoneProblem =
+  MicrophoneProblem | 'no_server' | 'refused' | 'elsewhere' | 'sound_away' | 'sound_blocked'
 export type AutoAnswer = 'off' | 'immediately' | 'after_3s'
 export const AUTO_ANSWERS: AutoAnswer[] = ['off', 'immediately', 'after_3s']
 
@@ -54,6 +55,7 @@ export const useSoftphone = defineStore('softphone', () => {
   const lineProblem = ref<'no_server' | 'refused' | 'elsewhere' | null>(null)
   const microphoneProblem = ref<MicrophoneProblem | null>(null)
   const soundBlocked = ref(false)
+  const soundAway = ref(false)
   const call = ref<SoftphoneCall | null>(null)
   const endedBy = ref<EndedBy | null>(null)
   const quality = shallowRef<Quality | null>(null)
@@ -68,7 +70,11 @@ export const useSoftphone = defineStore('softphone', () => {
 
   /** What matters most; words stand in i18n. */
   const problem = computed<SoftphoneProblem | null>(
-    () => lineProblem.value ?? microphoneProblem.value ?? (soundBlocked.value ? 'sound_blocked' : null),
+    () =>
+      (soundAway.value ? 'sound_away' : null) ??
+      lineProblem.value ??
+      microphoneProblem.value ??
+      (soundBlocked.value ? 'sound_blocked' : null),
   )
   /** Registered and with a microphone: a citizen would be heard. */
   const fit = computed(() => state.value === 'registered' && !microphoneProblem.value)
@@ -246,6 +252,7 @@ export const useSoftphone = defineStore('softphone', () => {
         speaker?.play(stream)
         callEnds.push(meter(stream, (level) => (speakerLevel.value = level)))
       },
+      away: (away) => sip === incoming && (soundAway.value = away),
       ended: (by) => sip === incoming && endCall(by),
     }
     openMicrophone(incoming)
@@ -334,6 +341,7 @@ export const useSoftphone = defineStore('softphone', () => {
     microphone = null
     call.value = null
     quality.value = null
+    soundAway.value = false
     endedBy.value = by
     if (microphoneProblem.value === 'microphone_gone') void devicesChanged()
   }
