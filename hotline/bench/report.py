@@ -29,7 +29,9 @@ def tables(report: dict[str, Any]) -> RenderableType:
 
 def desk_tables(report: dict[str, Any]) -> RenderableType:
     """The same for `hotline bench desk`."""
-    parts: list[RenderableType] = [*_machine(report), _delays(report, "what an agent waits for, ms")]
+    parts: list[RenderableType] = [*_machine(report)]
+    if report["delays_ms"]:
+        parts.append(_delays(report, "what an agent waits for, ms"))
     if report["idle"]:
         idle = report["idle"]
         parts.append(
