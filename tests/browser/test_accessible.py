@@ -59,8 +59,9 @@ class Eyes:
             self.page.add_init_script(path=script)
 
     def look(self, where: str, within: str = "html") -> None:
-        """axe-core, and words beside each colour."""
+        """axe-core, words beside each colour, and nothing outside the window."""
         self._note(where, self.page.evaluate("within => access.faults(within)", within))
+        self._note(where, [f"too wide: {one}" for one in self.screen.overflow()])
 
     def walk(self, where: str, within: str = "body") -> None:
         """Tab all the way round: every control is a stop, and at each one sees where one is."""
