@@ -161,7 +161,7 @@ class Commands:
         cause = "21" if call.state == "ringing" else "16"
         channel = self.channel_of(seat, call)
         if call.state == "dialing":
-            # This channel still answers for the call, and a hang-up from here has no side: the journal is told.
+            # This channel answers for the call still, and our hang-up has no side: the journal is told.
             await self._ami.action("Setvar", Channel=channel, Variable="HL_ENDED_BY", Value="agent")
         await self._ami.action("Hangup", Channel=channel, Cause=cause)
 

@@ -396,7 +396,8 @@ def _talked(call: Any, parts: Sequence[Stretch], login: str, now: datetime) -> T
         direction=call.direction,
         spans=tuple(union(spans)),
         answered=first is not None,
-        ended=call.ended_at is not None,
+        # Over for the agent as soon as the talk is: the citizen may still be asked for a rating.
+        ended=call.ended_at is not None or (bool(parts) and all(ended for _, ended in parts)),
         wait_ms=call.wait_ms if own else None,
         rating=call.rating if call.rated_agent == login else None,
         began=first or (call.arrived_at if call.direction == "outbound" else None),

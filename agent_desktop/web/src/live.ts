@@ -44,6 +44,8 @@ function followCall(): void {
       () => seat.word,
       (word, before) => {
         clearTimeout(tidying)
+        // By now the citizen may have rated the call.
+        if (before === 'after_call') void seat.refresh()
         if (word !== 'ready') return
         const inCall = before === 'talking' || before === 'holding'
         tidying = setTimeout(() => useDesk().tidy(), inCall ? READY_MS : 0)
