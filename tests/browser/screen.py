@@ -20,8 +20,8 @@ AWAY = ("Failed to load resource", "WebSocket connection to")
 
 
 HEADSET = """hertz => {
-  // A headset that hums one tone, softly, for three together must not clip. A test can pull it out, plug it in
-  // again, or forbid it.
+  // A headset that hums one tone, softly, for three together must not clip.
+  // A test can pull it out, plug it in again, or forbid it.
   const there = { plugged: true, allowed: true, tracks: [] }
   const devices = navigator.mediaDevices
   const told = () => devices.dispatchEvent(new Event('devicechange'))

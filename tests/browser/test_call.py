@@ -30,7 +30,6 @@ def log_in_by_keyboard(screen: Screen) -> None:
     expect(screen.page.locator('option[value="8001"]')).to_be_attached()
     expect(screen.by("login-user")).to_be_focused()
     keys = screen.page.keyboard
-    screen.picture("log-in")
     keys.type("agent01")
     keys.press("Tab")
     keys.type(screen.line.settings.demo_password)
@@ -38,6 +37,7 @@ def log_in_by_keyboard(screen: Screen) -> None:
     keys.type("8001")
     keys.press("Tab")
     expect(screen.by("login-telephone-browser")).to_be_checked()
+    screen.picture("log-in")
     keys.press("ArrowRight")
     expect(screen.by("login-telephone-desk")).to_be_checked()
     keys.press("Enter")
@@ -111,7 +111,6 @@ def test_a_citizen_dials_and_a_ticket_and_a_recording_are_kept(line: Line, scree
     expect(screen.by("draft-state")).to_have_attribute("data-state", "saved")
     expect(screen.by("btn-save-ticket")).to_be_in_viewport()
     assert screen.overflow() == []
-    screen.picture("talking")
 
     screen.press("Control+Enter")
     # The demo city has reported this lamp before: the page shows it and wants one more key.
@@ -124,7 +123,6 @@ def test_a_citizen_dials_and_a_ticket_and_a_recording_are_kept(line: Line, scree
     screen.sees_state("after_call")
     expect(screen.by("ticket-saved")).to_be_visible()
     expect(screen.by("pop")).to_have_attribute("data-uid", uid)
-    screen.picture("after-call")
     screen.press("F9")
     screen.sees_state("ready")
 

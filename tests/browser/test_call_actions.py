@@ -110,6 +110,7 @@ def test_a_ring_in_vain_makes_not_ready_with_a_way_back(line: Line, screens: Ope
     bank.phones["8001"].wait_for_ring(20)
     bank.phones["8001"].reject()
     expect(screen.by("seat-notice")).to_have_attribute("data-reason", "no_answer", timeout=10_000)
+    screen.picture("no-answer")
     screen.by("btn-back-to-ready").click()
     expect(screen.by("seat-notice")).to_have_count(0)
     bank.phones["8001"].wait_for_ring(20)

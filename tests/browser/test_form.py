@@ -110,6 +110,7 @@ def test_a_whole_ticket_is_written_by_keyboard_and_the_next_call_may_come(
     screen.press("Control+k")
     expect(screen.by("knowledge-search")).to_be_focused()
     expect(screen.by("knowledge-entry").first).to_contain_text("路灯")
+    screen.picture("form-knowledge")
     screen.press("Enter")
     expect(screen.by("f-answer")).to_be_focused()
     expect(screen.by("f-answer")).to_have_value(re.compile("灯杆编号"))

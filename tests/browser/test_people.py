@@ -60,6 +60,19 @@ def test_what_cannot_be_done_at_log_in_is_said_in_words(line: Line, screens: Ope
     screen.sees_state("not_ready")
 
 
+def test_a_break_over_its_limit_is_said_in_words(line: Line, screens: OpenScreen) -> None:
+    line.phones("8001")
+    screen = screens().log_in("agent01", "8001")
+    screen.sees_state("not_ready")
+    screen.press("F4")
+    screen.by("reason-break").click()
+    expect(screen.by("seat-state")).to_have_text("示忙 · 小休")
+    expect(screen.by("over-limit")).to_have_count(0)
+    screen.page.evaluate("{ const real = Date.now; Date.now = () => real() + 1_100_000 }")
+    expect(screen.by("over-limit")).to_contain_text("3:2")
+    screen.picture("over-limit")
+
+
 def test_transfer_to_a_queue_reaches_another_agents_page_only(line: Line, screens: OpenScreen) -> None:
     bank = line.phones("8001", "8002", habit=Habit(on_ring="wait"))
     first, second = screens().at_the_desk("agent01", "8001"), screens().log_in("agent02", "8002")
