@@ -386,6 +386,8 @@ class Copier:
         """
         if self._note_ended is None or row.outcome is None or row.ended_at is None:
             return
+        # A talk that Asterisk's death has cut off was answered, but the citizen is owed a call.
+        cut_off = row.outcome == ledger.Outcome.ANSWERED and row.reason == ledger.PBX_DIED
         for attempt in (1, 2):
             try:
                 with session.begin_nested():
@@ -393,7 +395,7 @@ class Copier:
                         session,
                         uid=row.uid,
                         caller=row.caller,
-                        outcome=str(row.outcome),
+                        outcome=str(ledger.Outcome.FAILED if cut_off else row.outcome),
                         queue=row.queue,
                         ended_at=row.ended_at,
                         direction=row.direction,

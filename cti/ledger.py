@@ -113,6 +113,8 @@ class CallFacts:
     outcome: Outcome | None = None
 
 
+PBX_DIED = "pbx_died"
+"""Reason of a call that was open when Asterisk was started anew."""
 NEVER_FIRST = frozenset(("COMPLETECALLER", "COMPLETEAGENT", "BLINDTRANSFER", "ATTENDEDTRANSFER"))
 """Lines that begin no call: after a channel has been taken out of its queue, app_queue signs them with the
 unique id of the empty channel that it was left with."""
@@ -140,7 +142,7 @@ def close_at_restart(facts: CallFacts, at: datetime) -> CallFacts:
     """The facts of a call that was open when Asterisk died: it ended unwritten, at `at` at the latest."""
     if facts.outcome is not None:
         return facts
-    ended = replace(facts, ended_at=at, ended_by="system", reason="pbx_died")
+    ended = replace(facts, ended_at=at, ended_by="system", reason=PBX_DIED)
     return replace(_added_up(ended, at), outcome=_outcome_by_system(ended))
 
 
