@@ -28,10 +28,10 @@ log = structlog.get_logger()
 CITIZENS = tuple(f"citizen{number}" for number in range(1, 9))
 """So many citizen pages may have a telephone at once."""
 LENT_SECONDS = 600.0
-CODECS = "alaw"
-"""As carriers speak. With Opus among them, even unused, Asterisk bridges at 48 kHz: it transcodes both sides of
-every call, and MixMonitor's two-channel file (option D) holds the first sixth of each packet, stretched."""
 """So long without a call a citizen page keeps its telephone."""
+CODECS = "alaw"
+"""As carriers speak. With Opus among them, even unused, Asterisk bridges at 48 kHz: it transcodes both sides
+of every call, and MixMonitor's two-channel file (option D) holds the first sixth of each packet, stretched."""
 TIDY_EVERY = 30.0
 JOINING = 0.5
 """Seconds that Asterisk's event may come after the acknowledged sign-in."""

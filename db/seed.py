@@ -114,7 +114,8 @@ def _desk_settings(session: Session) -> None:
     for desk in city()["special_desks"]:
         known = select(SpecialDeskPeriod.id).where(SpecialDeskPeriod.queue == desk["queue"])
         if session.scalar(known.limit(1)) is None:
-            opens_on, closes_on = season(*desk["season"], today)
+            first, last = desk["season"]
+            opens_on, closes_on = season(first, last, today)
             days = {"opens_on": opens_on, "closes_on": closes_on}
             session.add(SpecialDeskPeriod(queue=desk["queue"], title=desk["title"], **days))
     for group, targets in city()["transfer_targets"].items():

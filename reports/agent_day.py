@@ -138,8 +138,8 @@ _ONLY_SIGNED_IN = frozenset((
 
 
 SIGNING_IN = "signed_in"
-"""The reason of the pause with which everybody signs in: written a moment before SIGNIN, it tells of no earlier
-presence."""
+"""The reason of the pause with which everybody signs in: written a moment before SIGNIN, it tells of no
+earlier presence."""
 
 
 def presence(lines: Sequence[Line], begins: datetime, until: datetime) -> Presence:

@@ -22,7 +22,7 @@ from hotline.setup.progress import say
 
 REPO = Path(__file__).resolve().parents[2]
 WEB = REPO / "agent_desktop/web"
-TYPED = ("hotline", "db", "ivr", "cti", "tickets", "recordings", "agent_desktop")
+TYPED = ("hotline", "db", "ivr", "cti", "tickets", "recordings", "reports", "agent_desktop")
 WEB_CHECKS = (
     ("format of the browser application", "lint"),
     ("types (vue-tsc)", "type-check"),

@@ -103,9 +103,7 @@ def test_an_answered_outbound_call_without_a_file_is_a_gap(
     settings: Settings, database: sessionmaker[Session]
 ) -> None:
     ended_call(database, "1.1", NOW, direction="outbound", agent="agent01")
-    ended_call(
-        database, "1.2", NOW, direction="outbound", outcome="no_answer", talk_ms=None
-    )
+    ended_call(database, "1.2", NOW, direction="outbound", outcome="no_answer", talk_ms=None)
     later = NOW + timedelta(minutes=5)
     assert rounds.note_gaps(database, settings, later, NOW - timedelta(hours=1), later) == ["pbx1-1.1"]
 
