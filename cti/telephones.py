@@ -31,7 +31,7 @@ LENT_SECONDS = 600.0
 """So long without a call a citizen page keeps its telephone."""
 CODECS = "alaw"
 """As carriers speak. With Opus among them, even unused, Asterisk bridges at 48 kHz: it transcodes both sides
-of every call, and MixMonitor's two-channel file (option D) holds the first sixth of each packet, stretched."""
+of every call, and MixMonitor's two-channel file (option D) holds a sixth of each packet, stretched."""
 TIDY_EVERY = 30.0
 JOINING = 0.5
 """Seconds that Asterisk's event may come after the acknowledged sign-in."""
