@@ -148,6 +148,17 @@ class Line(PrivateLine):
         row: models.Call = until(found, timeout, f"{count} ended call(s) of {number} in the ledger")
         return row
 
+    def over(self, uid: str, timeout: float = 10) -> models.Call:
+        """The ledger's row of this call, once it has ended; for callers who have called in other tests too."""
+
+        def found() -> models.Call | None:
+            with self.sessions() as session:
+                query = select(models.Call).where(models.Call.uid == uid, models.Call.outcome.is_not(None))
+                return session.scalars(query).one_or_none()
+
+        row: models.Call = until(found, timeout, f"the end of {uid} in the ledger")
+        return row
+
     def events(self, uid: str) -> list[str]:
         """Names of a call's journal events, in order."""
         with self.sessions() as session:

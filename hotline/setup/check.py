@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,24 +131,50 @@ def _in_memory() -> Iterator[Path]:
 
 
 def _tests(env: Mapping[str, str]) -> int:
-    """pytest on the real parts; its own summary is the last thing printed."""
-    say("Tests on a real Asterisk, real databases and in a browser (some minutes)")
+    """pytest on the real parts, one folder beside the other: most of their time is waiting for telephones.
+
+    The first folder's progress is seen as it goes, the others' when they are done; each ends with its summary.
+    """
+    say("Tests on a real Asterisk, real databases and in a browser (some minutes), side by side")
+    folders = [folder for folder in REAL_TESTS if (REPO / folder).is_dir()]
+    logs = [None, *(Path(env["HOTLINE_VAR"]) / f"{n}.log" for n in range(1, len(folders)))]
+    running = [
+        _pytest(env, folder, n, log) for n, (folder, log) in enumerate(zip(folders, logs, strict=True))
+    ]
+    ends = time.monotonic() + LIMIT_SECONDS
+    worst = 0
+    try:
+        for folder, log, process in zip(folders, logs, running, strict=True):
+            worst = max(worst, _finished(process, ends - time.monotonic(), folder))
+            if log:
+                say(log.read_text(errors="replace"))
+    except KeyboardInterrupt:
+        for process in running:
+            process.wait()
+        return 130
+    return worst
+
+
+def _pytest(env: Mapping[str, str], folder: str, number: int, log: Path | None) -> subprocess.Popen[bytes]:
     command = [
         *(sys.executable, "-m", "pytest", "-v", "--durations=10"),
         *("-p", "no:cacheprovider", "-o", f"faulthandler_timeout={STUCK_SECONDS}"),
-        f"--basetemp={env['HOTLINE_VAR']}/t",
-        *(folder for folder in REAL_TESTS if (REPO / folder).is_dir()),
+        f"--basetemp={env['HOTLINE_VAR']}/t{number}",
+        folder,
     ]
-    process = subprocess.Popen(command, cwd=REPO, env=dict(env), stdin=subprocess.DEVNULL)
+    with log.open("wb") if log else nullcontext() as out:
+        return subprocess.Popen(
+            command, cwd=REPO, env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        )
+
+
+def _finished(process: subprocess.Popen[bytes], seconds: float, folder: str) -> int:
     try:
-        return process.wait(timeout=LIMIT_SECONDS)
+        return abs(process.wait(timeout=max(1.0, seconds)))
     except subprocess.TimeoutExpired:
         process.terminate()
-        say(f"the tests were stopped after {LIMIT_SECONDS // 60} minutes: the last one named above hangs")
+        say(f"{folder} was stopped after {LIMIT_SECONDS // 60} minutes: the last test named hangs")
         return 1
-    except KeyboardInterrupt:
-        process.wait()
-        return 130
 
 
 def _run(check: Check, env: Mapping[str, str]) -> bool:

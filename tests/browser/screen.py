@@ -201,6 +201,9 @@ class Screen:
     def close(self) -> list[str]:
         """Log out, close; gives what the console complained of and nobody excused."""
         with contextlib.suppress(Error, AssertionError):
+            # A page that is still there would complain of the log-out behind its back.
+            self.page.goto("about:blank")
+        with contextlib.suppress(Error, AssertionError):
             until(self._logged_out, 8, "logged out")
         self.page.context.close()
         return [one for one in self._complaints if not one.startswith(self._excused or ("\0",))]

@@ -126,7 +126,7 @@ def test_a_citizen_dials_and_a_ticket_and_a_recording_are_kept(line: Line, scree
     screen.press("F9")
     screen.sees_state("ready")
 
-    assert line.ended("8657188000001").uid == uid
+    assert line.over(uid).outcome == "answered"
     screen.press("Alt+4")
     row = screen.page.locator(f'[data-testid="row-recording"][data-uid="{uid}"]')
     row.get_by_test_id("btn-play").click(timeout=20_000)
