@@ -149,7 +149,7 @@ class Line(PrivateLine):
         return row
 
     def over(self, uid: str, timeout: float = 10) -> models.Call:
-        """The ledger's row of this call, once it has ended; for callers who have called in other tests too."""
+        """The ledger's row of this call, once it has ended; for callers whom other tests know too."""
 
         def found() -> models.Call | None:
             with self.sessions() as session:

@@ -133,7 +133,7 @@ def _in_memory() -> Iterator[Path]:
 def _tests(env: Mapping[str, str]) -> int:
     """pytest on the real parts, one folder beside the other: most of their time is waiting for telephones.
 
-    The first folder's progress is seen as it goes, the others' when they are done; each ends with its summary.
+    The first folder's progress is seen as it goes, the others' when they are done; each has its summary.
     """
     say("Tests on a real Asterisk, real databases and in a browser (some minutes), side by side")
     folders = [folder for folder in REAL_TESTS if (REPO / folder).is_dir()]
