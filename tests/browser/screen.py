@@ -200,13 +200,14 @@ class Screen:
 
     def close(self) -> list[str]:
         """Log out, close; gives what the console complained of and nobody excused."""
+        complaints = list(self._complaints)
         with contextlib.suppress(Error, AssertionError):
             # A page that is still there would complain of the log-out behind its back.
             self.page.goto("about:blank")
         with contextlib.suppress(Error, AssertionError):
             until(self._logged_out, 8, "logged out")
         self.page.context.close()
-        return [one for one in self._complaints if not one.startswith(self._excused or ("\0",))]
+        return [one for one in complaints if not one.startswith(self._excused or ("\0",))]
 
     def _logged_out(self) -> bool:
         """In a call the desktop refuses; the call is ending."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import queue
 from collections.abc import Iterator
 from typing import Any
@@ -126,6 +127,9 @@ def test_two_readers_agree_on_a_reply_and_on_a_refusal(
 # --- ARI -----------------------------------------------------------------------------------------------
 
 
+APPLICATIONS = itertools.count(1)
+
+
 def asked(line: Line, *requests: tuple[Any, ...], **query: str) -> list[Any]:
     """The answers to requests on an application of our own; an AriError stands where one was refused."""
 
@@ -134,7 +138,9 @@ def asked(line: Line, *requests: tuple[Any, ...], **query: str) -> list[Any]:
 
     async def story() -> list[Any]:
         s = line.settings
-        ari = Ari("127.0.0.1", s.pbx_http_port, "cti", s.ari_password, "wire-test", on_event)
+        # A name of its own each time: Asterisk may still be closing the one before.
+        application = f"wire-test-{next(APPLICATIONS)}"
+        ari = Ari("127.0.0.1", s.pbx_http_port, "cti", s.ari_password, application, on_event)
         running = asyncio.create_task(ari.run())
         answers: list[Any] = []
         try:
@@ -148,6 +154,8 @@ def asked(line: Line, *requests: tuple[Any, ...], **query: str) -> list[Any]:
                     answers.append(error)
         finally:
             running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
         return answers
 
     return asyncio.run(story())
