@@ -6,13 +6,18 @@ there. When two of three remain they are joined directly again, because a room c
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
-from cti.ami import Ami, AmiError
+from cti.ami import ActionRefused, Ami, AmiError
 from cti.commands import Commands, Refused
 from cti.floor import FloorCall, Party
 
 log = structlog.get_logger()
+
+PATIENCE = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds before another try; together well below the desktop's limit for a command."""
 
 
 class ThirdParty:
@@ -102,17 +107,25 @@ class ThirdParty:
     # --- Asterisk's words ------------------------------------------------------------------------
 
     async def _two(self, first: str, to: tuple[str, str], second: str, second_to: tuple[str, str]) -> None:
-        await self._ami.action(
-            "Redirect",
-            Channel=first,
-            Context=to[0],
-            Exten=to[1],
-            Priority="1",
-            ExtraChannel=second,
-            ExtraContext=second_to[0],
-            ExtraExten=second_to[1],
-            ExtraPriority="1",
-        )
+        """Send both at once; a channel still on its way from an earlier redirect is "not up" for a moment."""
+        for wait in (*PATIENCE, None):
+            try:
+                await self._ami.action(
+                    "Redirect",
+                    Channel=first,
+                    Context=to[0],
+                    Exten=to[1],
+                    Priority="1",
+                    ExtraChannel=second,
+                    ExtraContext=second_to[0],
+                    ExtraExten=second_to[1],
+                    ExtraPriority="1",
+                )
+                return
+            except ActionRefused as refusal:
+                if wait is None or "not up" not in str(refusal):
+                    raise
+                await asyncio.sleep(wait)
 
     async def _setvar(self, channel: str, name: str, value: str) -> None:
         await self._ami.action("Setvar", Channel=channel, Variable=name, Value=value)

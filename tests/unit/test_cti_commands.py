@@ -348,6 +348,22 @@ def test_a_consultation_moves_agent_and_citizen_in_one_action() -> None:
     assert (headers["ExtraChannel"], headers["ExtraContext"]) == (CALL.channel, "citizen-waits")
 
 
+def test_a_channel_that_is_on_its_way_is_asked_again() -> None:
+    class Moving(Asterisk):
+        async def action(self, action: str, *, within: float = 3.0, **headers: str) -> Message:
+            self.error = ActionRefused("Redirect failed, channel not up.") if len(self.told) < 5 else None
+            if action == "Redirect" and self.error:
+                self.told.append((action, headers))
+                raise self.error
+            self.error = None
+            return await super().action(action, within=within, **headers)
+
+    asterisk = Moving()
+    message = {"name": "consult", "seat": "8001", "kind": "number", "target": "19900010001"}
+    assert asyncio.run(whole(asterisk, with_colleague).run(message)) == {"ok": True}
+    assert [action for action, _ in asterisk.told] == ["Setvar"] * 4 + ["Redirect"] * 2
+
+
 def test_the_other_telephone_takes_the_place_of_the_first_in_every_queue() -> None:
     here = replace(HERE, phones=("desk", "browser"))
     asterisk = Asterisk()
