@@ -149,6 +149,8 @@ def _hangup(m: Message, at: int) -> list[f.Event]:
     if not uid:
         return []
     seat = seat_of(m["Channel"])
+    if seat is None and known.get("HL_SIDE") == "party":
+        return [f.PartyLeft(at, uid, m["Channel"])]
     if seat is None:
         answers = known.get("HL_SIDE") in _ANSWERS_FOR or m["Uniqueid"] == uid
         return [f.CallEnded(at, uid, m["Channel"])] if answers else []

@@ -221,10 +221,11 @@ class PartyAnswered:
 
 @dataclass(frozen=True)
 class PartyLeft:
-    """Only citizen and agent remain."""
+    """Only citizen and agent remain. With `channel`: that one has ended, whoever's it was."""
 
     at: int
     uid: str
+    channel: str = ""
 
 
 @dataclass(frozen=True)
@@ -488,7 +489,8 @@ def _talk_ended(floor: Floor, event: TalkEnded) -> Changes:
     if call is None:
         return Changes(seats=seats)
     if call.party and call.party.seat == event.seat:
-        return Changes(seats=seats, calls={call.uid: replace(call, party=None, event_at=event.at)})
+        alone = replace(call, state="talking", party=None, event_at=event.at)
+        return Changes(seats=seats, calls={call.uid: alone})
     if call.seat != event.seat or call.state == "returning":
         return Changes(seats=seats)
     if call.party and call.party.state != "ringing":
@@ -576,6 +578,8 @@ def _party_answered(floor: Floor, event: PartyAnswered) -> Changes:
 def _party_left(floor: Floor, event: PartyLeft) -> Changes:
     call = floor.calls.get(event.uid)
     if call is None or (call.party is None and call.state not in ("consulting", "three_way")):
+        return Changes()
+    if event.channel and (call.party is None or call.party.channel != event.channel):
         return Changes()
     seats = _freed(floor, call.party.seat, call.uid, event.at) if call.party and call.party.seat else {}
     return Changes(
