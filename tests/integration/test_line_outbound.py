@@ -95,7 +95,7 @@ def test_a_callback_keeps_the_place_and_reaches_the_citizen(line: Line) -> None:
     crowd = line.citizens()
     first = crowd.dial(caller=Caller("13812372001"), keys="0")
     until(lambda: state(agent) == "talking", 25, "the seat is busy")
-    wants = crowd.dial(caller=Caller(ASKING), keys="0")
+    wants = crowd.dial(caller=Caller("+86" + ASKING), keys="0")
     until(lambda: waiting(line) == 1, 15, "in the queue")
     behind = crowd.dial(caller=Caller("13812372002"), keys="0")
     until(lambda: waiting(line) == 2, 15, "one behind")
