@@ -76,7 +76,9 @@ class User(Base):
     name: Mapped[str] = mapped_column(String(64))
     work_number: Mapped[str] = mapped_column(String(16), unique=True)
     role: Mapped[str] = mapped_column(String(24))
-    """agent | shift_leader | inspector | dispatcher | administrator"""
+    """agent | shift_leader | supervisor | inspector | dispatcher | administrator"""
+    group_id: Mapped[int | None] = mapped_column(ForeignKey("agent_groups.id"), index=True)
+    """话务组; of a shift leader: the group whose seats are watched (empty: all)."""
     password_hash: Mapped[str] = mapped_column(String(256))
     totp_secret: Mapped[str | None] = mapped_column(String(64))
     active: Mapped[bool] = mapped_column(Boolean, default=True)
@@ -311,7 +313,7 @@ class Call(Base):
     """Steps walked: [{"node", "key", "result"}]."""
     queue: Mapped[str | None] = mapped_column(String(64))
     """The queue the call went to last."""
-    to_person_at: Mapped[datetime | None]
+    to_person_at: Mapped[datetime | None] = mapped_column(index=True)
     """When the caller left the menu for a person."""
     rings: Mapped[int] = mapped_column(default=0)
     """Seats rung in vain."""
@@ -371,7 +373,10 @@ class CallPart(Base):
     answered_at: Mapped[datetime | None]
     """consult: when the other answered; empty: nobody did."""
     ended_at: Mapped[datetime | None]
-    __table_args__ = (UniqueConstraint("call_uid", "position"),)
+    __table_args__ = (
+        UniqueConstraint("call_uid", "position"),
+        Index("ix_call_parts_began_at", "began_at"),
+    )
 
 
 class MissedCaller(Base):
@@ -594,3 +599,301 @@ class AccessLog(Base):
     object: Mapped[str] = mapped_column(String(128), default="")
     reason: Mapped[str] = mapped_column(String(256), default="")
     address: Mapped[str] = mapped_column(String(64), default="")
+
+
+# --- the live floor ------------------------------------------------------------------------------------
+
+
+class AgentGroup(Base):
+    """话务组: agents with their shift leaders."""
+
+    __tablename__ = "agent_groups"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    position: Mapped[int] = mapped_column(default=0)
+
+
+class SeatPlace(Base):
+    """Where a seat's tile stands on the map, dragged once and kept; a seat without a row comes at the end."""
+
+    __tablename__ = "seat_places"
+    seat: Mapped[str] = mapped_column(String(8), primary_key=True)
+    room: Mapped[str] = mapped_column(String(64))
+    column: Mapped[int] = mapped_column("grid_column")
+    row: Mapped[int] = mapped_column("grid_row")
+
+
+class FloorSetting(Base):
+    """What supervisors set for the floor; `agent_desktop/floor_settings.py` knows keys and defaults."""
+
+    __tablename__ = "floor_settings"
+    key: Mapped[str] = mapped_column(String(48), primary_key=True)
+    value: Mapped[Any] = mapped_column(JSON)
+    changed_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    changed_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Supervision(Base):
+    """One stretch of listening, whispering, barging in or a take-over. Written by the ledger."""
+
+    __tablename__ = "supervisions"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    call_uid: Mapped[str] = mapped_column(String(64), index=True)
+    seat: Mapped[str] = mapped_column(String(16))
+    """The seat whose call it was."""
+    agent: Mapped[str | None] = mapped_column(String(64), index=True)
+    """Login of the agent there."""
+    supervisor: Mapped[str] = mapped_column(String(64))
+    """Login of who listened."""
+    mode: Mapped[str] = mapped_column(String(16))
+    """listen | whisper | barge | take_over"""
+    telephone: Mapped[str] = mapped_column(String(16), default="")
+    """browser, or the number of the desk phone."""
+    began_at: Mapped[datetime] = mapped_column(index=True)
+    ended_at: Mapped[datetime | None]
+    ended_as: Mapped[str | None] = mapped_column(String(24))
+    """mode (changed) | left | call_ended | phone_gone | transferred | cti_restarted"""
+    __table_args__ = (UniqueConstraint("supervisor", "began_at"),)
+
+
+class HelpRequest(Base):
+    """求助: an agent has asked the shift leader to come. Written by the ledger."""
+
+    __tablename__ = "help_requests"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    seat: Mapped[str] = mapped_column(String(16))
+    agent: Mapped[str | None] = mapped_column(String(64), index=True)
+    call_uid: Mapped[str] = mapped_column(String(64), default="", index=True)
+    asked_at: Mapped[datetime] = mapped_column(index=True)
+    taken_by: Mapped[str | None] = mapped_column(String(64))
+    """Login of who came."""
+    taken_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    ended_as: Mapped[str | None] = mapped_column(String(16))
+    """taken | cancelled | call_ended"""
+    __table_args__ = (UniqueConstraint("seat", "asked_at"),)
+
+
+class SkillOverride(Base):
+    """A seat's agent added to a queue, or taken out of one, for a while; the skills come back after it."""
+
+    __tablename__ = "skill_overrides"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    queue: Mapped[str] = mapped_column(ForeignKey("queues.name"))
+    penalty: Mapped[int | None]
+    """Empty: taken out of the queue."""
+    until: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(String(256), default="")
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    made_at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (UniqueConstraint("user_id", "queue"),)
+
+
+class QueueSwitch(Base):
+    """A queue or special desk opened or closed by hand, over its periods; `until` empty: until undone."""
+
+    __tablename__ = "queue_switches"
+    queue: Mapped[str] = mapped_column(ForeignKey("queues.name"), primary_key=True)
+    state: Mapped[str] = mapped_column(String(8))
+    """open | closed"""
+    until: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(String(256), default="")
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    made_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class OverflowRule(Base):
+    """After how long a queue gives a waiting caller on, and where to."""
+
+    __tablename__ = "overflow_rules"
+    queue: Mapped[str] = mapped_column(ForeignKey("queues.name"), primary_key=True)
+    after_seconds: Mapped[int]
+    then: Mapped[str] = mapped_column("then_do", String(8))
+    """offer (call-back or message) | duty (the duty telephone) | queue (another one)"""
+    target: Mapped[str] = mapped_column(String(32), default="")
+    """queue: its name."""
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    made_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Announcement(Base):
+    """紧急公告: typed or recorded, heard before it is published, on air until a moment."""
+
+    __tablename__ = "announcements"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(Text, default="")
+    source: Mapped[str] = mapped_column(String(8), default="voice")
+    """voice (synthesised from the text) | upload (a recorded file)"""
+    state: Mapped[str] = mapped_column(String(16))
+    """rendering | ready | failed | on_air | ended"""
+    problem: Mapped[str] = mapped_column(String(256), default="")
+    scope: Mapped[str] = mapped_column(String(32), default="arrival")
+    """arrival (everybody, before the menu), or the name of a queue (before waiting)."""
+    seconds: Mapped[float | None]
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    """Of the kept file; its name on air is made of it."""
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    made_at: Mapped[datetime] = mapped_column(default=now)
+    heard_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    heard_at: Mapped[datetime | None]
+    """Somebody has listened to it to the end: only then it can be published."""
+    on_air_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    on_air_at: Mapped[datetime | None]
+    until: Mapped[datetime | None]
+    ended_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    ended_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class FloorMessage(Base):
+    """A message from a supervisor to one agent, a group or all, or from an agent to the shift leaders."""
+
+    __tablename__ = "floor_messages"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sender_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    """user | group | all"""
+    target: Mapped[str] = mapped_column(String(64), default="")
+    """user: login; group: its id."""
+    text: Mapped[str] = mapped_column(String(500))
+    urgent: Mapped[bool] = mapped_column(Boolean, default=False)
+    sent_at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
+class MessageReceipt(Base):
+    """To whom a message went, and when it was read."""
+
+    __tablename__ = "message_receipts"
+    message_id: Mapped[int] = mapped_column(ForeignKey("floor_messages.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    read_at: Mapped[datetime | None]
+    __table_args__ = (Index("ix_message_receipts_user_id_read_at", "user_id", "read_at"),)
+
+
+class AlarmRule(Base):
+    """When an alarm is raised and when it is over."""
+
+    __tablename__ = "alarm_rules"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(24))
+    """longest_wait | abandon_rate | in_15_rate | state_too_long | no_seat_ready | trunk_full | link_lost |
+    recording_missing | disk"""
+    queue: Mapped[str] = mapped_column(String(32), default="")
+    """Empty: the whole floor."""
+    threshold: Mapped[float]
+    clear_at: Mapped[float]
+    """Beyond this the alarm is over: hysteresis."""
+    hold_seconds: Mapped[int] = mapped_column(default=0)
+    """So long the threshold must be passed before the alarm is raised."""
+    clear_seconds: Mapped[int] = mapped_column(default=30)
+    quiet_from: Mapped[str | None] = mapped_column(String(5))
+    """"22:00": from here until `quiet_to` shown, but without sound and webhook."""
+    quiet_to: Mapped[str | None] = mapped_column(String(5))
+    sound: Mapped[bool] = mapped_column(Boolean, default=True)
+    webhook: Mapped[bool] = mapped_column(Boolean, default=False)
+    active: Mapped[bool] = mapped_column(Boolean, default=True)
+    position: Mapped[int] = mapped_column(default=0)
+
+
+class Alarm(Base):
+    """One alarm from raised to cleared: the history."""
+
+    __tablename__ = "alarms"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    open_key: Mapped[str | None] = mapped_column(String(96), unique=True)
+    """rule and subject while it lasts, else empty: several desktops raise it once."""
+    rule_id: Mapped[int | None] = mapped_column(ForeignKey("alarm_rules.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(24))
+    queue: Mapped[str] = mapped_column(String(32), default="")
+    subject: Mapped[str] = mapped_column(String(64), default="")
+    """Seat, PBX or folder concerned."""
+    value: Mapped[float]
+    worst: Mapped[float]
+    threshold: Mapped[float]
+    quiet: Mapped[bool] = mapped_column(Boolean, default=False)
+    raised_at: Mapped[datetime] = mapped_column(index=True)
+    cleared_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    acknowledged_at: Mapped[datetime | None]
+    note: Mapped[str] = mapped_column(String(256), default="")
+
+
+class WebhookDelivery(Base):
+    """One alarm's news to be told to the city's webhook, until it is taken or given up."""
+
+    __tablename__ = "webhook_deliveries"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alarm_id: Mapped[int] = mapped_column(ForeignKey("alarms.id"), index=True)
+    what: Mapped[str] = mapped_column(String(8))
+    """raised | cleared"""
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[datetime | None] = mapped_column(index=True)
+    """Empty: taken, or given up."""
+    done_at: Mapped[datetime | None]
+    problem: Mapped[str] = mapped_column(String(256), default="")
+    __table_args__ = (UniqueConstraint("alarm_id", "what"),)
+
+
+class ShiftKind(Base):
+    """班次: 早班 08:00-16:00 ... `to_time` before `from_time`: it ends on the next day."""
+
+    __tablename__ = "shift_kinds"
+    code: Mapped[str] = mapped_column(String(16), primary_key=True)
+    label: Mapped[str] = mapped_column(String(32))
+    from_time: Mapped[str] = mapped_column(String(5))
+    to_time: Mapped[str] = mapped_column(String(5))
+    position: Mapped[int] = mapped_column(default=0)
+    active: Mapped[bool] = mapped_column(Boolean, default=True)
+
+
+class RosterEntry(Base):
+    """Who works when. Times are kept with the entry, so that a changed shift kind changes no past."""
+
+    __tablename__ = "roster_entries"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    day: Mapped[date] = mapped_column(Date, index=True)
+    """The city's day on which it begins."""
+    kind: Mapped[str] = mapped_column(String(16))
+    from_at: Mapped[datetime]
+    to_at: Mapped[datetime]
+    absence: Mapped[str | None] = mapped_column(String(16))
+    """leave | sick | other: planned, and known to be away."""
+    note: Mapped[str] = mapped_column(String(128), default="")
+    version: Mapped[int] = mapped_column(default=1)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+    __table_args__ = (UniqueConstraint("user_id", "from_at"),)
+
+
+class RosterEvent(Base):
+    """What was changed in the roster: imported, edited, swapped. Written once."""
+
+    __tablename__ = "roster_events"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    action: Mapped[str] = mapped_column(String(16))
+    """import | add | change | remove | swap"""
+    day: Mapped[date | None] = mapped_column(Date, index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class MeetingSheet(Base):
+    """晨会: what the shift leader adds to the sheet of a group's day; its figures are counted anew."""
+
+    __tablename__ = "meeting_sheets"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(Date)
+    group_id: Mapped[int] = mapped_column(ForeignKey("agent_groups.id"))
+    points: Mapped[str] = mapped_column(Text, default="")
+    recordings: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    """Call uids chosen by hand instead of the proposed ones; empty: as proposed."""
+    changed_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    changed_at: Mapped[datetime] = mapped_column(default=now)
+    version: Mapped[int] = mapped_column(default=1)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+    __table_args__ = (UniqueConstraint("day", "group_id"),)

@@ -20,6 +20,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import (
+    AgentGroup,
     Base,
     Call,
     CallerNote,
@@ -139,10 +140,18 @@ def _users(session: Session, password_hash_of: Callable[[str], str]) -> None:
         {"login": f"agent{place:02d}", "role": "agent", "name": name, "work_number": str(1000 + place)}
         for place, name in enumerate(city()["agents"], start=1)
     ]
+    groups = {
+        name: _add_new(session, AgentGroup, "name", name, position=position)
+        for position, name in enumerate(city()["groups"])
+    }
+    group_of = {f"agent{place:02d}": name for name, places in city()["groups"].items() for place in places}
     for person in [*agents, *city()["staff"]]:
         if session.scalar(select(User.id).where(User.login == person["login"])) is None:
-            shown = {"name": city()["mark"] + person["name"]}
-            session.add(User(**person | shown, password_hash=password_hash_of(person["login"])))
+            facts = {key: value for key, value in person.items() if key != "group"}
+            facts["name"] = city()["mark"] + person["name"]
+            group = groups.get(person.get("group") or group_of.get(person["login"], ""))
+            hashed = password_hash_of(person["login"])
+            session.add(User(**facts, group_id=group and group.id, password_hash=hashed))
     session.flush()
     special = city()["memberships"]
     for place in range(1, len(agents) + 1):
