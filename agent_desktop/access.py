@@ -23,14 +23,14 @@ from db.models import AccessLog, Call, Ticket
 from recordings.listen import HEAR_EVERYTHING, Listener, visible
 
 PUBLIC: frozenset[str] = frozenset()
-EVERYBODY = frozenset({"agent", "shift_leader", "inspector", "dispatcher", "administrator"})
+EVERYBODY = frozenset({"agent", "shift_leader", "supervisor", "inspector", "dispatcher", "administrator"})
 SEATED = frozenset({"agent"})
-WRITERS = frozenset({"agent", "shift_leader", "dispatcher", "administrator"})
-NOTERS = frozenset({"agent", "shift_leader", "administrator"})
+WRITERS = frozenset({"agent", "shift_leader", "supervisor", "dispatcher", "administrator"})
+NOTERS = frozenset({"agent", "shift_leader", "supervisor", "administrator"})
 """Which kinds of notes each may write is in `tickets.caller_notes`."""
-CALLERS_BACK = frozenset({"agent", "shift_leader", "administrator"})
-LEADERS = frozenset({"shift_leader", "administrator"})
-REVEALERS = frozenset({"agent", "shift_leader", "dispatcher", "administrator"})
+CALLERS_BACK = frozenset({"agent", "shift_leader", "supervisor", "administrator"})
+LEADERS = frozenset({"shift_leader", "supervisor", "administrator"})
+REVEALERS = frozenset({"agent", "shift_leader", "supervisor", "dispatcher", "administrator"})
 
 ALLOWED: dict[str, frozenset[str]] = {
     "openapi.spec": PUBLIC,

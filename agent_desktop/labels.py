@@ -68,6 +68,7 @@ MISSED_CLOSED = {"reached": "已联系上", "got_through": "市民已接通", "g
 ROLES = {
     "agent": "话务员",
     "shift_leader": "班长",
+    "supervisor": "值班主管",
     "inspector": "质检员",
     "dispatcher": "派单员",
     "administrator": "管理员",

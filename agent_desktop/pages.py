@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("desktop")
 
-LEADERS = frozenset({"shift_leader", "administrator"})
+LEADERS = frozenset({"shift_leader", "supervisor", "administrator"})
 PAGE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 THREADS_FOR_REQUESTS = 8
 """Each open page holds one thread of the server: these are kept free for requests."""

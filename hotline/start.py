@@ -24,6 +24,7 @@ READY_SECONDS = 60.0
 ROLES = {
     "agent": "agent 话务员",
     "shift_leader": "shift leader 班长",
+    "supervisor": "supervisor 值班主管",
     "inspector": "inspector 质检员",
     "dispatcher": "dispatcher 派单员",
     "administrator": "administrator 管理员",

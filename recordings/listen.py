@@ -18,7 +18,7 @@ from db.models import Call, CallPart, JournalEvent, Recording, Ticket
 from recordings.checks import State
 from recordings.messages import call_backs
 
-HEAR_EVERYTHING = frozenset({"shift_leader", "inspector", "administrator"})
+HEAR_EVERYTHING = frozenset({"shift_leader", "supervisor", "inspector", "administrator"})
 AUDIBLE = frozenset({State.KEPT.value, State.SUSPECT.value})
 TOOK_PART = "CONNECT"
 """The journal's line of a seat that answered; after a transfer a call has several."""

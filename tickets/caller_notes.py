@@ -24,7 +24,7 @@ KINDS = {
 }
 """Kinds of notes with their labels, the weightiest first."""
 
-LEADERS = frozenset({"shift_leader", "administrator"})
+LEADERS = frozenset({"shift_leader", "supervisor", "administrator"})
 FOR_AGENTS = frozenset({"language", "care"})
 """What agents may write too; the others are for leaders."""
 

@@ -21,9 +21,9 @@ from typing import Any
 
 from tickets.states import FINISHED, State, state_label
 
-ANYBODY = frozenset({"agent", "shift_leader", "inspector", "dispatcher", "administrator"})
-TAKERS = frozenset({"agent", "shift_leader", "dispatcher", "administrator"})
-DISPATCHERS = frozenset({"shift_leader", "dispatcher", "administrator"})
+ANYBODY = frozenset({"agent", "shift_leader", "supervisor", "inspector", "dispatcher", "administrator"})
+TAKERS = frozenset({"agent", "shift_leader", "supervisor", "dispatcher", "administrator"})
+DISPATCHERS = frozenset({"shift_leader", "supervisor", "dispatcher", "administrator"})
 
 
 @dataclass(frozen=True)

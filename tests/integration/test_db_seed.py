@@ -54,7 +54,7 @@ def test_a_second_seeding_adds_nothing(session: Session) -> None:
 def test_the_city_is_whole(session: Session) -> None:
     seed(session, lambda login: "x", seats=15)
     roles = Counter(session.scalars(select(User.role)))
-    one_each = {"shift_leader": 1, "inspector": 1, "dispatcher": 1, "administrator": 1}
+    one_each = {"shift_leader": 2, "supervisor": 1, "inspector": 1, "dispatcher": 1, "administrator": 1}
     assert roles == {"agent": 14} | one_each
     assert session.get(Seat, "8015").label == "十五号席"  # type: ignore[union-attr]
     assert all(name.startswith("演示·") for name in session.scalars(select(User.name)))

@@ -35,6 +35,7 @@ PEOPLE = {
     "agent01": "agent",
     "agent02": "agent",
     "leader01": "shift_leader",
+    "supervisor01": "supervisor",
     "inspector01": "inspector",
     "dispatcher01": "dispatcher",
     "admin": "administrator",

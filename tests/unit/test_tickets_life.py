@@ -33,7 +33,7 @@ from tickets.states import (
 )
 
 NOW = datetime(2026, 7, 23, 8, 0, tzinfo=UTC)
-ROLES = ("agent", "shift_leader", "inspector", "dispatcher", "administrator")
+ROLES = ("agent", "shift_leader", "supervisor", "inspector", "dispatcher", "administrator")
 FULL: dict[str, Any] = {"note": "说明", "answer": "答复", "unit_id": 3}
 
 

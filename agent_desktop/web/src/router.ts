@@ -32,13 +32,13 @@ const routes: RouteRecordRaw[] = [
     path: '/missed',
     name: 'missed',
     component: MissedPage,
-    meta: { roles: ['agent', 'shift_leader', 'administrator'] },
+    meta: { roles: ['agent', 'shift_leader', 'supervisor', 'administrator'] },
   },
   {
     path: '/desk-settings',
     name: 'desk-settings',
     component: DeskSettingsPage,
-    meta: { roles: ['shift_leader', 'administrator'] },
+    meta: { roles: ['shift_leader', 'supervisor', 'administrator'] },
   },
   { path: '/:rest(.*)*', name: 'nowhere', component: NotFoundPage },
 ]

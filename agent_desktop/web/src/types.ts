@@ -1,6 +1,6 @@
 /** The shapes of the desktop's HTTP API and pushes. All times are epoch milliseconds. */
 
-export type Role = 'agent' | 'shift_leader' | 'inspector' | 'dispatcher' | 'administrator'
+export type Role = 'agent' | 'shift_leader' | 'supervisor' | 'inspector' | 'dispatcher' | 'administrator'
 
 export interface User {
   id: number

@@ -23,6 +23,7 @@ export default {
   roles: {
     agent: '话务员',
     shift_leader: '班长',
+    supervisor: '值班主管',
     inspector: '质检员',
     dispatcher: '派单员',
     administrator: '管理员',

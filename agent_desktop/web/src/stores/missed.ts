@@ -31,7 +31,8 @@ export const useMissed = defineStore('missed', () => {
   const asking = computed(() => (callBack.value?.ended ? callBack.value : null))
   let uid: string | null = null
 
-  const mayCallBack = () => ['agent', 'shift_leader', 'administrator'].includes(useSession().user?.role ?? '')
+  const mayCallBack = () =>
+    ['agent', 'shift_leader', 'supervisor', 'administrator'].includes(useSession().user?.role ?? '')
 
   function keep(next: CallBack | null): void {
     callBack.value = next
