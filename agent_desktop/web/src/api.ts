@@ -76,8 +76,8 @@ export function onUnauthorized(then: () => void): void {
   unauthorized = then
 }
 
-type Body = Record<string, unknown>
-type Query = Record<string, string | number | boolean | null | undefined>
+export type Body = Record<string, unknown>
+export type Query = Record<string, string | number | boolean | null | undefined>
 
 export function withQuery(path: string, query: Query): string {
   const pairs = Object.entries(query).filter(
@@ -112,7 +112,7 @@ async function toError(response: Response): Promise<ApiError> {
   )
 }
 
-async function request<T>(
+export async function request<T>(
   method: string,
   path: string,
   body?: Body,
@@ -182,7 +182,7 @@ function upload(file: File, formKey: string, progress: (share: number) => void):
 
 type Rows<Row> = { rows: Row[] }
 
-const uidPath = (uid: string) => encodeURIComponent(uid)
+export const uidPath = (uid: string) => encodeURIComponent(uid)
 
 export const api = {
   session: () => request<Session>('GET', '/session'),

@@ -2,10 +2,12 @@
 import { nextTick, watch } from 'vue'
 
 import { PAGE } from './page'
-import { closePushes, openPushes } from './push'
+import { closePushes, openPushes, probeSocket } from './push'
+import { watchSleep } from './sleep'
 import { ringReceived } from './stopwatch'
 import { useClock } from './stores/clock'
 import { useDesk } from './stores/desk'
+import { useFloor } from './stores/floor'
 import { useForm } from './stores/form'
 import { useLine } from './stores/line'
 import { useMissed } from './stores/missed'
@@ -60,6 +62,7 @@ export function goLive(): void {
   openPushes({
     connected() {
       useLine().connected()
+      useFloor().connected()
       void useForm().flush()
       void useMissed()
         .count()
@@ -90,14 +93,28 @@ export function goLive(): void {
     },
     recordingKept: () => news.dispatchEvent(new Event('recordings')),
     phoneTaken: (page) => useSoftphone().phoneTaken(page),
+    floorMap: (push) => useFloor().heardMap(push),
+    floorBoard: (push) => useFloor().heardBoard(push),
+    wall: (push) => useFloor().heardWall(push),
+    floorFocus: () => undefined,
   })
-  if (!session.isAgent) return
+  if (!session.isAgent) {
+    following = [watchSleep(wokeUp)]
+    return
+  }
   followCall()
   if (session.telephone === 'browser') useSoftphone().start(PAGE)
   void seat.refresh().then(() => {
     useMissed().restore(seat.call)
     return nextTick(useDesk().restore)
   })
+}
+
+/** What the page shows after a sleep is old: ask now, and do not wait until the socket has noticed. */
+function wokeUp(): void {
+  useClock().tick()
+  useFloor().awake()
+  void probeSocket()
 }
 
 export function endLive(): void {
@@ -112,5 +129,6 @@ export function endLive(): void {
   useForm().close()
   useDesk().forget()
   useMissed().forget()
+  useFloor().forget()
   usePlayer().close()
 }

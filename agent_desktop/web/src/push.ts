@@ -1,8 +1,10 @@
 /** The one place that knows Socket.IO: it turns pushes into calls on a listener and keeps trying to connect. */
 import { io, type Socket } from 'socket.io-client'
 
+import { ApiError } from './api'
 import { PAGE } from './page'
 import type { LinkPush, SeatPush, SnapshotPush } from './types'
+import type { BoardPush, FocusPush, MapPush, WallPush } from './types/floor'
 
 export interface PushListener {
   connected(): void
@@ -18,9 +20,14 @@ export interface PushListener {
   missed(open: number): void
   /** That page has the agent's telephone now. */
   phoneTaken(page: string): void
+  floorMap(push: MapPush): void
+  floorBoard(push: BoardPush): void
+  wall(push: WallPush): void
+  floorFocus(push: FocusPush): void
 }
 
 const PRESENCE_MS = 10_000
+const ANSWER_MS = 1_500
 const RETRY_MS = 1_500
 
 let socket: Socket | null = null
@@ -60,6 +67,10 @@ export function openPushes(listener: PushListener): void {
   )
   line.on('missed', (push: { open: number }) => listener.missed(push.open))
   line.on('phone_taken', (push: { page: string }) => listener.phoneTaken(push.page))
+  line.on('floor_map', (push: MapPush) => listener.floorMap(push))
+  line.on('floor_board', (push: BoardPush) => listener.floorBoard(push))
+  line.on('wall', (push: WallPush) => listener.wall(push))
+  line.on('floor_focus', (push: FocusPush) => listener.floorFocus(push))
   presence = setInterval(() => line.connected && line.emit('ping_screen', {}, () => undefined), PRESENCE_MS)
 }
 
@@ -69,4 +80,31 @@ export function closePushes(): void {
   socket?.removeAllListeners()
   socket?.disconnect()
   socket = null
+}
+
+/** Ask the server over the socket. Raises ApiError: `offline` when no answer comes, else its refusal. */
+export async function askServer<Answer>(event: string, body: Record<string, unknown>): Promise<Answer> {
+  if (!socket) throw new ApiError(0, 'offline', '')
+  const answer = await socket
+    .timeout(ANSWER_MS)
+    .emitWithAck(event, body)
+    .catch(() => null)
+  if (!answer) throw new ApiError(0, 'offline', '')
+  if (answer.error) throw new ApiError(answer.status ?? 403, answer.error, answer.message ?? '')
+  return answer as Answer
+}
+/** Tell the server something that needs no answer; lost when the line is down. */
+export function tellServer(event: string, body: Record<string, unknown> = {}): void {
+  if (socket?.connected) socket.emit(event, body)
+}
+/** The machine may have slept: a socket that does not answer at once is opened anew. */
+export async function probeSocket(): Promise<void> {
+  const line = socket
+  if (!line?.connected) return void line?.connect()
+  const alive = await line
+    .timeout(ANSWER_MS)
+    .emitWithAck('ping_screen', {})
+    .then(() => true)
+    .catch(() => false)
+  if (!alive && socket === line) line.disconnect().connect()
 }
