@@ -788,6 +788,10 @@ class AlarmRule(Base):
     hold_seconds: Mapped[int] = mapped_column(default=0)
     """So long the threshold must be passed before the alarm is raised."""
     clear_seconds: Mapped[int] = mapped_column(default=30)
+    window_minutes: Mapped[int] = mapped_column(default=15)
+    """Rates: over so many minutes until now."""
+    least_calls: Mapped[int] = mapped_column(default=20)
+    """Rates: judged only with so many decided calls within them."""
     quiet_from: Mapped[str | None] = mapped_column(String(5))
     """"22:00": from here until `quiet_to` shown, but without sound and webhook."""
     quiet_to: Mapped[str | None] = mapped_column(String(5))
@@ -809,11 +813,17 @@ class Alarm(Base):
     queue: Mapped[str] = mapped_column(String(32), default="")
     subject: Mapped[str] = mapped_column(String(64), default="")
     """Seat, PBX or folder concerned."""
+    detail: Mapped[str] = mapped_column(String(128), default="")
+    """What it was, in words: the seat's state with its agent. Never sent outside."""
     value: Mapped[float]
     worst: Mapped[float]
     threshold: Mapped[float]
     quiet: Mapped[bool] = mapped_column(Boolean, default=False)
     raised_at: Mapped[datetime] = mapped_column(index=True)
+    seen_at: Mapped[datetime]
+    """When a desktop last found it going on..."""
+    seen_by: Mapped[str] = mapped_column(String(32), default="")
+    """...and which one: while that is fresh, no other desktop ends it."""
     cleared_at: Mapped[datetime | None]
     acknowledged_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     acknowledged_at: Mapped[datetime | None]
