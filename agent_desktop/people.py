@@ -30,13 +30,15 @@ class Person(UserMixin):
     name: str
     work_number: str
     role: str
+    group_id: int | None = None
+    """话务组; of a shift leader the group on whose seats he acts (None: all)."""
 
     def get_id(self) -> str:
         return str(self.id)
 
 
 def person(user: User) -> Person:
-    return Person(user.id, user.login, user.name, user.work_number, user.role)
+    return Person(user.id, user.login, user.name, user.work_number, user.role, user.group_id)
 
 
 class People:

@@ -367,6 +367,7 @@ class UserOut(Schema):
     name = String()
     work_number = String()
     role = String(validate=OneOf(list(ROLES)))
+    group_id = Integer(allow_none=True)
 
 
 class LinkOut(Schema):

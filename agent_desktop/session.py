@@ -128,6 +128,7 @@ def _view() -> dict[str, Any]:
             "name": who.name,
             "work_number": who.work_number,
             "role": who.role,
+            "group_id": who.group_id,
         },
         "seat": number,
         "city": desk().settings.city,
