@@ -28,10 +28,12 @@ from cti.ari import Ari
 from cti.commands import AfterCall, Commands
 from cti.copier import Copier
 from cti.fitting import Fitting
+from cti.help import Help
 from cti.link.client import DesktopLink
 from cti.outbound import Outbound
 from cti.recording import Recording
 from cti.steps import Steps
+from cti.supervision import Supervision
 from cti.telephones import Telephones
 from cti.third_party import ThirdParty
 from db.engine import open_engine, sessions
@@ -83,13 +85,22 @@ class Cti:
             silence=settings.seat_silence_seconds,
             media_address=settings.media_address,
         )
+        self.supervision = Supervision(self.ami, self.commands, lambda: self.floor, self._watch_changed)
+        self.help = Help(self.ami, self.commands, self._event)
         self.side_work: set[asyncio.Task[None]] = set()
         self.fitting = Fitting(self.ami, sessions(engine))
         steps = Steps(sessions(engine), settings.area_code)
         self.ari = Ari(
-            "127.0.0.1", settings.pbx_http_port, "cti", settings.ari_password, "hotline", steps.take
+            "127.0.0.1",
+            settings.pbx_http_port,
+            "cti",
+            settings.ari_password,
+            "hotline",
+            self._take_ari,
+            self.supervision.came_up,
         )
-        steps.ari = self.outbound.ari = self.ari
+        self.steps = steps
+        steps.ari = self.outbound.ari = self.supervision.ari = self.ari
         self.telephones.request = self.ari.request
         self.copier = Copier(
             settings.journal,
@@ -113,6 +124,7 @@ class Cti:
             "connected": self.blind_since is None,
             "blind_since": self.blind_since,
             **self.floor.as_dict(),
+            "watches": self.supervision.as_list(),
         }
 
     async def run(self) -> None:
@@ -124,6 +136,7 @@ class Cti:
             group.create_task(self._compare())
             group.create_task(self.fitting.run())
             group.create_task(self.telephones.run())
+            group.create_task(self.supervision.run())
             for link in self.links:
                 group.create_task(link.run())
 
@@ -145,6 +158,10 @@ class Cti:
         for event in words.events_of(message):
             self._event(event)
 
+    async def _take_ari(self, event: dict[str, Any]) -> None:
+        await self.supervision.take(event)
+        await self.steps.take(event)
+
     def _event(self, event: f.Event) -> None:
         if isinstance(event, f.RingEnded | f.TalkEnded | f.CallEnded):
             self.outbound.gone(event.uid)
@@ -158,9 +175,14 @@ class Cti:
         for number, seat in changes.seats.items():
             self.after_call.watch(before.seats.get(number), seat)
             self.telephones.watch(before.seats.get(number), seat)
+            self.help.watch(before.seats.get(number), seat)
         self.outbound.watch(changes)
+        self.supervision.floor_changed(set(changes.seats), set(changes.calls))
         for uid, call in changes.calls.items():
             self._watch_call(before.calls.get(uid), call)
+
+    def _watch_changed(self, by: str, watch: dict[str, Any] | None) -> None:
+        self._push([{"kind": "watch", "id": by, "value": watch}], None)
 
     def _watch_call(self, before: f.FloorCall | None, after: f.FloorCall | None) -> None:
         self.recording.watch(before, after)
@@ -206,6 +228,8 @@ class Cti:
             link.push_snapshot()
         for seat in self.floor.seats.values():
             self.after_call.watch(before.seats.get(seat.seat), seat)
+        self.supervision.remember_taken()
+        self.supervision.floor_changed(set(self.floor.seats), set(before.calls))
         self.fitting.nudge()
         log.info("floor_rebuilt", calls=len(self.floor.calls), signed_in=sum(bool(s.agent) for s in
                  self.floor.seats.values()))  # fmt: skip
@@ -255,6 +279,9 @@ class Cti:
         while True:
             try:
                 copied = await asyncio.to_thread(self.copier.copy_once)
+                if copied:
+                    told = {"lines": copied, "copied_at": round(time.time() * 1000)}
+                    self._push([{"kind": "journal", "id": self.settings.pbx_name, "value": told}], None)
                 if troubled:
                     log.info("journal_goes_on")
                 troubled = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -32,7 +32,8 @@ class AriError(Exception):
 
 
 class Ari:
-    """One Stasis application on one Asterisk. `on_event(event)` is awaited in a task of its own per event."""
+    """One Stasis application on one Asterisk. `on_event(event)` is awaited in a task of its own per event,
+    `on_up()` in one each time the connection has come up."""
 
     def __init__(
         self,
@@ -42,10 +43,11 @@ class Ari:
         password: str,
         application: str,
         on_event: Callable[[dict[str, Any]], Awaitable[None]],
+        on_up: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         query = urlencode({"app": application, "api_key": f"{user}:{password}"})
         self._url = f"ws://{host}:{port}/ari/events?{query}"
-        self._on_event = on_event
+        self._on_event, self._on_up = on_event, on_up
         self._socket: ClientConnection | None = None
         self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._ids = itertools.count(1)
@@ -65,6 +67,8 @@ class Ari:
                 ) as socket:
                     self._socket, delay = socket, 0.2
                     log.info("ari_up")
+                    if self._on_up:
+                        self._spawn(self._on_up())
                     async for text in socket:
                         self._take(json.loads(text))
             except (OSError, TimeoutError, websockets.WebSocketException, json.JSONDecodeError) as error:
@@ -83,7 +87,10 @@ class Ari:
             if future and not future.done():
                 future.set_result(event)
             return
-        task = asyncio.get_running_loop().create_task(self._give(event))
+        self._spawn(self._give(event))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

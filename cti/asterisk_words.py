@@ -16,6 +16,8 @@ from cti.journal import display_name
 
 _SEAT = re.compile(r"(?:PJSIP/)?([0-9]{3,6})(w?)(?:-[0-9a-f]+)?")
 _GONE = frozenset(("UNAVAILABLE", "INVALID", "UNKNOWN"))
+TRUNK = "PJSIP/trunk-"
+"""How the names of the carrier's channels begin."""
 REASON_WORDS = {"Auto-Pause": "no_answer", "": "other"}
 
 
@@ -55,6 +57,7 @@ def call_of(message: Message) -> f.FloorCall | None:
         queue=message.get("Queue") or known.get("HL_QUEUE", ""),
         path=path_of(known.get("HL_PATH", "")),
         arrived_at=_number(known.get("HL_ARRIVED")),
+        asked_at=_number(known.get("HL_ASKED")),
         answered_at=_number(known.get("HL_ANSWERED")),
         priority=_number(known.get("HL_PRIORITY")) or 0,
         kind=known.get("HL_KIND", "inbound"),
@@ -143,11 +146,24 @@ def _ring_no_answer(m: Message, at: int) -> list[f.Event]:
     return [f.RingEnded(at, seat, uid)] if uid and seat else []
 
 
+def _new_channel(m: Message, at: int) -> list[f.Event]:
+    return [f.TrunkChannel(at, m["Channel"], there=True)] if m["Channel"].startswith(TRUNK) else []
+
+
 def _hangup(m: Message, at: int) -> list[f.Event]:
+    ended = _call_hung_up(m, at)
+    return (
+        [*ended, f.TrunkChannel(at, m["Channel"], there=False)] if m["Channel"].startswith(TRUNK) else ended
+    )
+
+
+def _call_hung_up(m: Message, at: int) -> list[f.Event]:
     known = variables(m)
     uid = known.get("HL_CALL")
     if not uid:
         return []
+    if known.get("HL_SIDE") == "supervisor":
+        return [f.TakerLeft(at, uid)]
     seat = seat_of(m["Channel"])
     if seat is None and known.get("HL_SIDE") == "party":
         return [f.PartyLeft(at, uid, m["Channel"])]
@@ -226,6 +242,13 @@ def _told_consult(m: Message, at: int, uid: str) -> list[f.Event]:
     return [f.ConsultBegan(at, uid, seat, party_of(m["More"]))] if seat else []
 
 
+def _told_taken(m: Message, at: int, uid: str) -> list[f.Event]:
+    call, by = call_of(m), variables(m).get("HL_TAKEN_BY")
+    if call is None or not by:
+        return []
+    return [f.CallTaken(at, replace(call, channel="", seat_channel=m["Channel"]), by)]
+
+
 _WORDS: dict[str, Callable[[Message, int, str], list[f.Event]]] = {
     "SeatRang": _told_rang,
     "RingEnded": lambda m, at, uid: [f.RingEnded(at, seat_of(m["Seat"]) or "", uid)],
@@ -238,6 +261,7 @@ _WORDS: dict[str, Callable[[Message, int, str], list[f.Event]]] = {
     "PartyLeft": lambda m, at, uid: [f.PartyLeft(at, uid)],
     "ThreeWay": lambda m, at, uid: [f.ThreeWayBegan(at, uid)],
     "AgentLeft": lambda m, at, uid: [f.TalkEnded(at, seat_of(m["Seat"]) or "", uid)],
+    "TakenOver": _told_taken,
     "HandedOver": lambda m, at, uid: [f.HandedOver(at, uid, seat_of(m["Seat"]), m["Channel"])],
 }
 
@@ -250,6 +274,7 @@ _READINGS: dict[str, Callable[[Message, int], list[f.Event]]] = {
     "AgentConnect": _agent_connect,
     "AgentComplete": _agent_complete,
     "AgentRingNoAnswer": _ring_no_answer,
+    "Newchannel": _new_channel,
     "Hangup": _hangup,
     "Hold": _hold,
     "Unhold": _hold,
@@ -294,7 +319,7 @@ def floor_of(
             )
     for uid, found in legs.items():
         floor = _with_talk(floor, uid, found, now)
-    return floor
+    return replace(floor, trunk=frozenset(name for name in by_name if name.startswith(TRUNK)))
 
 
 def _with_members(floor: f.Floor, queue_status: list[Message], devices: list[Message]) -> f.Floor:
@@ -334,12 +359,14 @@ def _with_members(floor: f.Floor, queue_status: list[Message], devices: list[Mes
 
 @dataclass
 class Legs:
-    """The channels of one call: the citizen's, that of the agent who has it, the party's."""
+    """The channels of one call: the citizen's, that of the agent who has it, the party's, and that of a
+    supervisor who has taken the call over."""
 
     citizen: Message | None = None
     place: Message | None = None
     agent: Message | None = None
     party: Message | None = None
+    taker: Message | None = None
 
 
 def _legs(channels: list[Message]) -> dict[str, Legs]:
@@ -350,7 +377,9 @@ def _legs(channels: list[Message]) -> dict[str, Legs]:
         if not uid:
             continue
         legs = found.setdefault(uid, Legs())
-        if side == "party":
+        if side == "supervisor":
+            legs.taker = message
+        elif side == "party":
             legs.party = message
         elif seat_of(message["Channel"]):
             legs.agent = message
@@ -363,6 +392,8 @@ def _legs(channels: list[Message]) -> dict[str, Legs]:
 
 def _with_talk(floor: f.Floor, uid: str, legs: Legs, now: int) -> f.Floor:
     """The floor with one call's agent (and party) joined to the citizen."""
+    if legs.taker is not None:
+        return _taken_over(floor, uid, legs, legs.taker, now)
     known = legs.citizen or legs.agent
     call = floor.calls.get(uid) or (call_of(known) if known else None)
     if call is None:
@@ -393,6 +424,22 @@ def _with_talk(floor: f.Floor, uid: str, legs: Legs, now: int) -> f.Floor:
     if party and party.seat in floor.seats:
         busy[party.seat] = _at_call(floor.seats[party.seat], party.state, call, now)
     return replace(floor, seats=floor.seats | busy, calls=floor.calls | {uid: call})
+
+
+def _taken_over(floor: f.Floor, uid: str, legs: Legs, taker: Message, now: int) -> f.Floor:
+    call = call_of(legs.citizen or taker)
+    if call is None or legs.citizen is None:
+        return floor
+    call = replace(
+        call,
+        state="talking",
+        answered_at=call.answered_at or now,
+        taken_by=variables(taker).get("HL_TAKEN_BY"),
+        channel=legs.citizen["Channel"],
+        seat_channel=taker["Channel"],
+        event_at=now,
+    )
+    return replace(floor, calls=floor.calls | {uid: call})
 
 
 def _at_call(seat: f.Seat, activity: str, call: f.FloorCall, now: int) -> f.Seat:
@@ -459,6 +506,7 @@ def keeping_holds(before: f.Floor, fresh: f.Floor) -> f.Floor:
     for number, seat in seats.items():
         was = before.seats.get(number)
         same = was and (was.presence, was.reason, was.activity) == (seat.presence, seat.reason, seat.activity)
-        if was and same:
-            seats[number] = replace(seat, since=was.since)
+        if was:
+            since = was.since if same else seat.since
+            seats[number] = replace(seat, since=since, help_since=was.help_since)
     return replace(fresh, seats=seats, calls=calls)

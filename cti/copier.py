@@ -23,7 +23,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from cti import ledger
+from cti import ledger, watch_log
 from cti.journal import Entry, parse
 from cti.parts import Parts
 from db import models
@@ -280,6 +280,7 @@ class Copier:
                 facts = facts or ledger.begin(entry)
                 touched[entry.call] = ledger.apply(facts, entry, self._short_abandon_s)
         self._save(session, touched, written)
+        watch_log.note(session, [entry for _, entry in entries])
 
     def _load(self, session: Session, uids: set[str], touched: dict[str, ledger.CallFacts]) -> None:
         """Facts of calls met before: from memory, else folded again from their journal rows."""

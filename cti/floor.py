@@ -44,6 +44,8 @@ class Seat:
     since: int = 0
     call: str | None = None
     queues: tuple[str, ...] = ()
+    help_since: int | None = None
+    """求助: the agent has asked the shift leader to come."""
 
     @property
     def reachable(self) -> bool:
@@ -92,6 +94,8 @@ class FloorCall:
     queue: str = ""
     path: tuple[tuple[str, str], ...] = ()
     arrived_at: int | None = None
+    asked_at: int | None = None
+    """When the citizen asked for a person: the wait counts from here, announcement and moves included."""
     queued_at: int | None = None
     ringing_at: int | None = None
     answered_at: int | None = None
@@ -106,6 +110,8 @@ class FloorCall:
     recording: str = "on"
     """on | paused"""
     paused_since: int | None = None
+    taken_by: str | None = None
+    """Login of the supervisor who has taken the call over; `seat` is None then."""
     channel: str = ""
     """Asterisk's channel of the citizen; stays in the cti."""
     seat_channel: str = ""
@@ -254,10 +260,45 @@ class CallReturning:
 
 
 @dataclass(frozen=True)
+class CallTaken:
+    """A supervisor has taken the call over; `channel` is the supervisor's."""
+
+    at: int
+    call: FloorCall
+    by: str
+
+
+@dataclass(frozen=True)
+class TakerLeft:
+    """The supervisor who had taken the call over has hung up."""
+
+    at: int
+    uid: str
+
+
+@dataclass(frozen=True)
 class RecordingPaused:
     at: int
     uid: str
     paused: bool
+
+
+@dataclass(frozen=True)
+class HelpAsked:
+    """The agent asks the shift leader to come, or needs nobody any more."""
+
+    at: int
+    seat: str
+    asked: bool
+
+
+@dataclass(frozen=True)
+class TrunkChannel:
+    """A channel of the carrier's trunk has come or gone."""
+
+    at: int
+    channel: str
+    there: bool
 
 
 @dataclass(frozen=True)
@@ -312,7 +353,11 @@ Event = (
     | ThreeWayBegan
     | HandedOver
     | CallReturning
+    | CallTaken
+    | TakerLeft
     | RecordingPaused
+    | HelpAsked
+    | TrunkChannel
     | SeatJoined
     | SeatLeft
     | SeatPaused
@@ -327,9 +372,11 @@ class Changes:
     seats: dict[str, Seat] = field(default_factory=dict)
     calls: dict[str, FloorCall | None] = field(default_factory=dict)
     queues: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    trunk: frozenset[str] | None = None
+    """The trunk's channels; None: as before."""
 
     def __bool__(self) -> bool:
-        return bool(self.seats or self.calls or self.queues)
+        return bool(self.seats or self.calls or self.queues or self.trunk is not None)
 
     def as_list(self) -> list[dict[str, Any]]:
         """The changes as they travel: [{"kind", "id", "value"}]."""
@@ -340,7 +387,13 @@ class Changes:
                 {"kind": "queue", "id": k, "value": {"queue": k, "waiting": list(v)}}
                 for k, v in self.queues.items()
             ),
+            *(() if self.trunk is None else [{"kind": "trunk", "id": "", "value": trunk_dict(self.trunk)}]),
         ]
+
+
+def trunk_dict(channels: frozenset[str]) -> dict[str, Any]:
+    """The trunk as it travels: how many of its channels are in use."""
+    return {"in_use": len(channels)}
 
 
 @dataclass(frozen=True)
@@ -350,6 +403,8 @@ class Floor:
     seats: dict[str, Seat] = field(default_factory=dict)
     calls: dict[str, FloorCall] = field(default_factory=dict)
     queues: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    trunk: frozenset[str] = frozenset()
+    """Asterisk's names of the channels to and from the carrier, in menus, queues and talks alike."""
 
     def with_changes(self, changes: Changes) -> Floor:
         """The floor after `changes`."""
@@ -360,6 +415,7 @@ class Floor:
             {**self.seats, **changes.seats},
             {uid: call for uid, call in calls.items() if call is not None},
             {**self.queues, **changes.queues},
+            self.trunk if changes.trunk is None else changes.trunk,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -368,6 +424,7 @@ class Floor:
             "seats": [seat.as_dict() for seat in self.seats.values()],
             "calls": [call.as_dict() for call in self.calls.values()],
             "queues": [{"queue": name, "waiting": list(uids)} for name, uids in self.queues.items()],
+            "trunk": trunk_dict(self.trunk),
         }
 
 
@@ -383,6 +440,7 @@ def difference(old: Floor, new: Floor) -> Changes:
             **{k: v for k, v in new.queues.items() if old.queues.get(k, ()) != v},
             **{k: () for k, v in old.queues.items() if k not in new.queues and v},
         },
+        trunk=None if old.trunk == new.trunk else new.trunk,
     )
 
 
@@ -394,6 +452,7 @@ def agreed(first: Changes, second: Changes) -> Changes:
             k: v for k, v in second.calls.items() if k in first.calls and _shape(first.calls[k]) == _shape(v)
         },
         queues={k: v for k, v in second.queues.items() if first.queues.get(k) == v},
+        trunk=second.trunk if first.trunk == second.trunk else None,
     )
 
 
@@ -403,7 +462,7 @@ def _shape(thing: Seat | FloorCall | None) -> object:
         return replace(thing, since=0, queues=tuple(sorted(thing.queues)), phones=tuple(sorted(thing.phones)))
     if isinstance(thing, FloorCall):
         party = thing.party and (thing.party.kind, thing.party.state, thing.party.seat)
-        return (thing.uid, thing.state, thing.seat, thing.queue, party)
+        return (thing.uid, thing.state, thing.seat, thing.queue, party, thing.taken_by)
     return None
 
 
@@ -614,6 +673,40 @@ def _returning(floor: Floor, event: CallReturning) -> Changes:
     return Changes(seats=seats, calls={call.uid: call})
 
 
+def _taken(floor: Floor, event: CallTaken) -> Changes:
+    known = floor.calls.get(event.call.uid)
+    if known and known.taken_by == event.by:
+        return Changes()
+    freed = _freed(floor, known.seat, known.uid, event.at) if known else {}
+    call = replace(
+        known or event.call,
+        state="talking",
+        seat=None,
+        taken_by=event.by,
+        seat_channel=event.call.seat_channel,
+        event_at=event.at,
+    )
+    return Changes(seats=freed, calls={call.uid: call})
+
+
+def _taker_left(floor: Floor, event: TakerLeft) -> Changes:
+    call = floor.calls.get(event.uid)
+    return Changes(calls={event.uid: None}) if call and call.taken_by else Changes()
+
+
+def _help_asked(floor: Floor, event: HelpAsked) -> Changes:
+    seat = floor.seats.get(event.seat)
+    if seat is None or (seat.help_since is not None) == event.asked:
+        return Changes()
+    return Changes(seats={seat.seat: replace(seat, help_since=event.at if event.asked else None)})
+
+
+def _trunk_channel(floor: Floor, event: TrunkChannel) -> Changes:
+    if (event.channel in floor.trunk) == event.there:
+        return Changes()
+    return Changes(trunk=floor.trunk ^ {event.channel})
+
+
 def _recording_paused(floor: Floor, event: RecordingPaused) -> Changes:
     call = floor.calls.get(event.uid)
     word = "paused" if event.paused else "on"
@@ -648,6 +741,7 @@ def _left(floor: Floor, event: SeatLeft) -> Changes:
         presence="signed_out",
         telephone="desk",
         since=event.at,
+        help_since=None,
     )
     return Changes(seats={seat.seat: out})
 
@@ -745,7 +839,11 @@ _RULES: dict[type, Callable[[Floor, Any], Changes]] = {
     ThreeWayBegan: _three_way,
     HandedOver: _handed_over,
     CallReturning: _returning,
+    CallTaken: _taken,
+    TakerLeft: _taker_left,
     RecordingPaused: _recording_paused,
+    HelpAsked: _help_asked,
+    TrunkChannel: _trunk_channel,
     SeatJoined: _joined,
     SeatLeft: _left,
     SeatPaused: _paused,

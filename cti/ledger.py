@@ -432,6 +432,12 @@ def _agent_left(facts: CallFacts, entry: Entry) -> CallFacts:
     return replace(alone, parts=parts.opened(alone.parts, _stays(party, entry.at)))
 
 
+def _taken_over(facts: CallFacts, entry: Entry) -> CallFacts:
+    """A supervisor has the citizen now; the line is signed with the supervisor's login."""
+    alone = replace(_left_alone(facts, entry.at), ended_by=None, left_at=None)
+    return replace(alone, parts=parts.opened(alone.parts, Part(Kind.AGENT, entry.at, entry.agent)))
+
+
 def _returned(facts: CallFacts, entry: Entry) -> CallFacts:
     """The agent's telephone was gone. The line is written when the citizen is passed on, seconds later."""
     seat, at = _seat(_field(entry, 1)), _left_at(facts) or entry.at
@@ -530,6 +536,7 @@ _RULES: dict[str, Rule] = {
     "PARTYLEFT": _closes(Kind.PARTY),
     "AGENTLEFT": _agent_left,
     "RETURNED": _returned,
+    "TAKENOVER": _taken_over,
     "RECORDINGPAUSED": _opens(Kind.RECORDING_PAUSED),
     "RECORDINGRESUMED": _closes(Kind.RECORDING_PAUSED),
     "SURVEYBEGAN": _survey_began,

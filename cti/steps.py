@@ -20,6 +20,8 @@ from ivr.progress import progress
 
 log = structlog.get_logger()
 
+NOT_OURS = ("watch", "snoop")
+"""First arguments of channels that supervision has put into the application."""
 LIMIT = 1.5
 """Seconds a step may take, below the dialplan's two."""
 
@@ -33,7 +35,7 @@ class Steps:
 
     async def take(self, event: dict[str, Any]) -> None:
         """One ARI event; only StasisStart means something here."""
-        if event.get("type") != "StasisStart" or self.ari is None:
+        if event.get("type") != "StasisStart" or self.ari is None or event.get("args", [""])[0] in NOT_OURS:
             return
         channel = event["channel"]["id"]
         result, answer = await self._answer([*event.get("args", []), "", "", "", ""])

@@ -36,6 +36,9 @@ TIDY_EVERY = 30.0
 JOINING = 0.5
 """Seconds that Asterisk's event may come after the acknowledged sign-in."""
 _SEAT = re.compile(r"([0-9]{3,6})w")
+_LEADER = re.compile(r"v[0-9]+")
+UNUSED_SECONDS = 60.0
+"""A supervisor's telephone that no page has registered for so long is withdrawn."""
 
 
 class Request(Protocol):
@@ -101,6 +104,8 @@ class Telephones:
         """`Ari.request`, once there is one."""
         self._lent: dict[str, float] = {}
         """Citizens' telephones in use, with the time (monotonic) of the last look that found a call."""
+        self._leaders: dict[str, float] = {}
+        """Supervisors' telephones, with the time (monotonic) of the last look that found one registered."""
         self._lock = asyncio.Lock()
         self._wake, self._changed = asyncio.Event(), asyncio.Event()
         commands.verbs |= {
@@ -108,6 +113,8 @@ class Telephones:
             "phone_gone": self.phone_gone,
             "citizen_phone": self.citizen_phone,
             "citizen_phone_gone": self.citizen_phone_gone,
+            "leader_phone": self.leader_phone,
+            "leader_phone_gone": self.leader_phone_gone,
         }
 
     # --- commands ---------------------------------------------------------------------------------
@@ -153,6 +160,23 @@ class Telephones:
                 await self._withdraw(user)
                 del self._lent[user]
 
+    async def leader_phone(self, user: int) -> dict[str, Any]:
+        """A telephone for a supervisor's page, for listening in: {"phone": {"user": "v7", "password"}}.
+
+        `user` is the number of the account. It can dial nothing. Raises AriError.
+        """
+        async with self._lock:
+            name = f"v{int(user)}"
+            phone = await self._make(name, "from-seat", CODECS)
+            self._leaders[name] = time.monotonic()
+            return {"phone": phone}
+
+    async def leader_phone_gone(self, user: int) -> None:
+        """The page listens no more. Raises AriError."""
+        async with self._lock:
+            self._leaders.pop(f"v{int(user)}", None)
+            await self._withdraw(f"v{int(user)}")
+
     # --- withdrawing ------------------------------------------------------------------------------
 
     def watch(self, before: Seat | None, after: Seat) -> None:
@@ -181,6 +205,7 @@ class Telephones:
         now = time.monotonic()
         endpoints = await self.request("GET", "endpoints", "PJSIP")
         there = {one["resource"]: one["channel_ids"] for one in endpoints}
+        online = {one["resource"] for one in endpoints if one.get("state") == "online"}
         for name in set(self._lent) - set(there):
             del self._lent[name]
         for name, channels in there.items():
@@ -189,11 +214,16 @@ class Telephones:
                 # After a restart of the cti a visit is counted anew.
                 since = self._lent[name] = now if channels else self._lent.get(name, now)
                 over = now - since >= LENT_SECONDS
+            elif _LEADER.fullmatch(name):
+                used = channels or name in online
+                since = self._leaders[name] = now if used else self._leaders.get(name, now)
+                over = now - since >= UNUSED_SECONDS
             else:
                 over = bool(seat) and not channels and not self._is_at_browser(seat.group(1) if seat else "")
             if over:
                 await self._withdraw(name)
                 self._lent.pop(name, None)
+                self._leaders.pop(name, None)
                 log.info("telephone_withdrawn", name=name)
 
     def _is_at_browser(self, seat: str) -> bool:

@@ -6,7 +6,8 @@
                         take_change says False: the owner asks for a new snapshot, shows what it has
 
 Shapes are those of the link (epoch times in ms): seat {"seat", "agent", "presence", ...},
-call {"uid", "state", "seat", ...}, queue {"queue", "waiting": [uid, ...]}.
+call {"uid", "state", "seat", ...}, queue {"queue", "waiting": [uid, ...]}, watch {"id", "by", "mode", ...},
+trunk {"in_use"}. A change of kind "journal" says that the ledger has new rows; it is no fact and is not kept.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ class Replica:
         self.seats: dict[str, Fact] = {}
         self.calls: dict[str, Fact] = {}
         self.queues: dict[str, Fact] = {}
+        self.watches: dict[str, Fact] = {}
+        """Who listens in on whom, by the supervisor's login."""
+        self.trunk: Fact = {"in_use": 0}
 
     def seat(self, number: str) -> Fact | None:
         return self.seats.get(number)
@@ -49,6 +53,8 @@ class Replica:
         self.pbx, self.epoch, self.seq = snapshot["pbx"], epoch, seq
         self.connected, self.blind_since = snapshot["connected"], snapshot["blind_since"]
         self.seats, self.calls, self.queues = seats, calls, queues
+        self.watches = {watch["id"]: watch for watch in snapshot.get("watches", ())}
+        self.trunk = snapshot.get("trunk", {"in_use": 0})
         return True
 
     def take_change(self, change: Fact) -> bool:
@@ -70,7 +76,11 @@ class Replica:
             if value is not None:
                 self.connected, self.blind_since = value["connected"], value["blind_since"]
             return
-        facts = {"seat": self.seats, "call": self.calls, "queue": self.queues}.get(kind)
+        if kind == "trunk":
+            self.trunk = value or {"in_use": 0}
+            return
+        kinds = {"seat": self.seats, "call": self.calls, "queue": self.queues, "watch": self.watches}
+        facts = kinds.get(kind)
         if facts is None:
             return  # a kind that a newer cti knows and this desktop does not show
         if value is None:

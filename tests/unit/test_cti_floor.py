@@ -7,7 +7,7 @@ QueueStatus, CoreShowChannels and DeviceStateList of quiet moments between `Snap
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +76,12 @@ MESSAGES = [item for story in STORIES.values() for item in story if isinstance(i
 UIDS = {uid for message in MESSAGES if (uid := words.variables(message).get("HL_CALL"))}
 EMPTY = Floor(seats={number: Seat(number) for number in SEATS})
 stories = pytest.mark.parametrize("story", STORIES)
+WITH_TRUNK = {
+    story
+    for story, items in STORIES.items()
+    if any(isinstance(item, dict) and item["Event"] == "Newchannel" for item in items)
+}
+"""The older ones were recorded before the trunk's channels were counted."""
 
 
 def told(floor: Floor, *messages: Message) -> Floor:
@@ -262,6 +268,8 @@ def test_snapshot_plus_events_is_the_next_snapshot(story: str) -> None:
             floor = told(floor, item)
             continue
         fresh = words.keeping_holds(floor, item.floor())
+        if story not in WITH_TRUNK:
+            fresh = replace(fresh, trunk=floor.trunk)
         assert difference(floor, fresh) == Changes()
         assert difference(fresh, floor) == Changes()
         compared += 1
@@ -279,6 +287,8 @@ def test_events_of_before_a_snapshot_end_in_the_same_floor(story: str) -> None:
         fresh = item.floor()
         for n in range(len(before)):
             late = told(fresh, *before[n:])
+            if story not in WITH_TRUNK:
+                late = replace(late, trunk=fresh.trunk)
             assert difference(late, words.keeping_holds(late, fresh)) == Changes()
 
 
