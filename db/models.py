@@ -290,6 +290,15 @@ class JournalEvent(Base):
             sqlite_where=text("event = 'QUEUESTART'"),
             postgresql_where=text("event = 'QUEUESTART'"),
         ),
+        # Who came and went, of everybody and of weeks, without a look at each call's lines.
+        Index(
+            "ix_journal_events_membership",
+            "at",
+            sqlite_where=text("event IN ('SIGNIN', 'SIGNOUT', 'ADDMEMBER', 'REMOVEMEMBER', 'QUEUESTART')"),
+            postgresql_where=text(
+                "event IN ('SIGNIN', 'SIGNOUT', 'ADDMEMBER', 'REMOVEMEMBER', 'QUEUESTART')"
+            ),
+        ),
     )
 
 

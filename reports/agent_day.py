@@ -10,8 +10,8 @@ before midnight (Asia/Shanghai) counts from midnight. What each figure means sta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -77,6 +77,29 @@ class AgentDay:
     rated: int = 0
     satisfied: int = 0
     satisfaction: float | None = None
+    sums: Sums = field(default_factory=lambda: Sums(), compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What averages and rates are made of, so that several days, or agents, make one (`together`)."""
+
+    answered: int = 0
+    outbound: int = 0
+    talk_seconds: float = 0.0
+    after_call_seconds: float = 0.0
+    signed_in_seconds: float = 0.0
+    rated: int = 0
+    satisfied: int = 0
+    talked: int = 0
+    """Answered calls, inbound and outbound."""
+    ended_talks: int = 0
+    ended_talk_seconds: float = 0.0
+    waits: int = 0
+    wait_seconds: float = 0.0
+    worked_seconds: float = 0.0
+    direct: int = 0
+    accepted: int = 0
 
 
 # --- stretches of time -------------------------------------------------------------------------------
@@ -234,21 +257,50 @@ def figures(
         call.wait_ms / 1000 for call in talked if call.direction == "inbound" and call.wait_ms is not None
     ]
     ratings = [call.rating for call in talked if call.rating is not None]
-    satisfied = sum(rating in (1, 2) for rating in ratings)
-    return AgentDay(
+    sums = Sums(
         answered=sum(call.direction == "inbound" for call in talked),
         outbound=sum(call.direction == "outbound" for call in mine),
         talk_seconds=seconds(talk),
-        average_talk_seconds=_ratio(sum(ended), len(ended)),
-        average_wait_seconds=_ratio(sum(waits), len(waits)),
         after_call_seconds=seconds(after_call),
-        average_after_call_seconds=_ratio(seconds(after_call), len(talked)),
         signed_in_seconds=seconds(signed_in),
-        utilisation=_ratio(worked, seconds(signed_in)),
-        direct_rate=_ratio(direct, accepted),
         rated=len(ratings),
-        satisfied=satisfied,
-        satisfaction=_ratio(satisfied, len(ratings)),
+        satisfied=sum(rating in (1, 2) for rating in ratings),
+        talked=len(talked),
+        ended_talks=len(ended),
+        ended_talk_seconds=sum(ended),
+        waits=len(waits),
+        wait_seconds=sum(waits),
+        worked_seconds=worked,
+        direct=direct,
+        accepted=accepted,
+    )
+    return _day(sums)
+
+
+def together(days: Iterable[AgentDay]) -> AgentDay:
+    """Several days of one agent, or one day of several, as one: sums divided by sums."""
+    found = [day.sums for day in days]
+    names = [one.name for one in fields(Sums)]
+    return _day(Sums(**{name: sum(getattr(sums, name) for sums in found) for name in names}))
+
+
+def _day(sums: Sums) -> AgentDay:
+    """Averages and rates from the sums that they are made of."""
+    return AgentDay(
+        answered=sums.answered,
+        outbound=sums.outbound,
+        talk_seconds=sums.talk_seconds,
+        average_talk_seconds=_ratio(sums.ended_talk_seconds, sums.ended_talks),
+        average_wait_seconds=_ratio(sums.wait_seconds, sums.waits),
+        after_call_seconds=sums.after_call_seconds,
+        average_after_call_seconds=_ratio(sums.after_call_seconds, sums.talked),
+        signed_in_seconds=sums.signed_in_seconds,
+        utilisation=_ratio(sums.worked_seconds, sums.signed_in_seconds),
+        direct_rate=_ratio(sums.direct, sums.accepted),
+        rated=sums.rated,
+        satisfied=sums.satisfied,
+        satisfaction=_ratio(sums.satisfied, sums.rated),
+        sums=sums,
     )
 
 
@@ -288,12 +340,20 @@ def agent_day(session: Session, login: str, now: datetime) -> AgentDay:
 
     Six look-ups by index, whatever the size of the ledger. An unknown agent has a day of zeros.
     """
-    begins = midnight(now)
-    window = (begins, now)
-    lines: dict[str, list[Line]] = {}
-    uids: set[str] = set()
+    return agent_days(session, [login], (midnight(now), now))[login]
+
+
+def agent_days(session: Session, logins: Collection[str], window: Span) -> dict[str, AgentDay]:
+    """The figures of many agents, by login; `window` is from a midnight until now, or the next midnight.
+
+    The look-ups of `agent_day`, with some more where there are thousands of calls.
+    """
+    begins, now = window
+    lines: dict[str, dict[str, list[Line]]] = {login: {} for login in logins}
+    uids: dict[str, set[str]] = {login: set() for login in logins}
     for row in session.execute(
         select(
+            JournalEvent.agent,
             JournalEvent.pbx,
             JournalEvent.at,
             JournalEvent.event,
@@ -302,7 +362,7 @@ def agent_day(session: Session, login: str, now: datetime) -> AgentDay:
             JournalEvent.call_uid,
         )
         .where(
-            JournalEvent.agent == login,
+            JournalEvent.agent.in_(sorted(lines)),
             JournalEvent.at >= begins - LOOK_BACK,
             JournalEvent.at <= now,
             or_(
@@ -314,16 +374,24 @@ def agent_day(session: Session, login: str, now: datetime) -> AgentDay:
         .order_by(JournalEvent.id)
     ):
         if row.call_uid and row.event in _WITH_A_CALL:
-            uids.add(row.call_uid)
+            uids[row.agent].add(row.call_uid)
         first = str(row.data[0]) if row.data else ""
-        lines.setdefault(row.pbx, []).append(Line(row.at, row.event, row.queue, first))
+        lines[row.agent].setdefault(row.pbx, []).append(Line(row.at, row.event, row.queue, first))
     restarts = _restarts(session, begins - LOOK_BACK, now)
-    presences = [
-        presence(_with_restarts(own, restarts.get(pbx, [])), begins - LOOK_BACK, now)
-        for pbx, own in lines.items()
-    ]
-    direct, accepted = _tickets(session, login, window)
-    return figures(presences, _calls(session, login, uids, window), window, direct, accepted)
+    calls = _calls(session, uids, window)
+    tickets = _tickets(session, sorted(lines), window)
+    return {
+        login: figures(
+            [
+                presence(_with_restarts(own, restarts.get(pbx, [])), begins - LOOK_BACK, now)
+                for pbx, own in lines[login].items()
+            ],
+            calls.get(login, ()),
+            window,
+            *tickets.get(login, (0, 0)),
+        )
+        for login in lines
+    }
 
 
 def _restarts(session: Session, since: datetime, until: datetime) -> dict[str, list[Line]]:
@@ -350,8 +418,17 @@ def _with_restarts(own: list[Line], restarts: list[Line]) -> list[Line]:
     return [*merged, *waiting]
 
 
-def _calls(session: Session, login: str, uids: set[str], window: Span) -> list[Talked]:
-    """The agent's calls: those of his journal lines, and those that the ledger names him for."""
+_AT_ONCE = 1_000
+"""Names in one statement: databases have a limit to them."""
+
+
+def _some(names: Iterable[str]) -> list[list[str]]:
+    found = sorted(names)
+    return [found[at : at + _AT_ONCE] for at in range(0, len(found), _AT_ONCE)]
+
+
+def _calls(session: Session, uids: Mapping[str, set[str]], window: Span) -> dict[str, list[Talked]]:
+    """The agents' calls, by login: those of their journal lines, and those that the ledger names them for."""
     # Plain rows: as objects they would cost more than all the rest.
     asked = select(
         Call.uid,
@@ -366,23 +443,31 @@ def _calls(session: Session, login: str, uids: set[str], window: Span) -> list[T
         Call.rated_agent,
     ).where(or_(Call.ended_at.is_(None), Call.ended_at >= window[0]))
     since = window[0] - _OVER_MIDNIGHT
-    own = asked.where(Call.agent == login, Call.arrived_at >= since, Call.arrived_at <= window[1])
+    own = asked.where(Call.agent.in_(sorted(uids)), Call.arrived_at >= since, Call.arrived_at <= window[1])
     known = {call.uid: call for call in session.execute(own)}
-    missing = sorted(uids - known.keys())
-    if missing:
-        known |= {call.uid: call for call in session.execute(asked.where(Call.uid.in_(missing)))}
-    parts: dict[str, list[Stretch]] = {}
-    for uid, began, ended in session.execute(
-        select(CallPart.call_uid, CallPart.began_at, CallPart.ended_at)
-        .where(
-            CallPart.call_uid.in_(sorted(known)),
-            CallPart.agent == login,
-            CallPart.kind.in_(_WITH_THE_CITIZEN),
-        )
-        .order_by(CallPart.call_uid, CallPart.position)
-    ):
-        parts.setdefault(uid, []).append((began, ended))
-    return [_talked(call, parts.get(uid, []), login, window[1]) for uid, call in known.items()]
+    had: dict[str, set[str]] = {login: set() for login in uids}
+    for call in known.values():
+        had[call.agent].add(call.uid)
+    for some in _some(set().union(*uids.values()) - known.keys()):
+        known |= {call.uid: call for call in session.execute(asked.where(Call.uid.in_(some)))}
+    for login, mine in uids.items():
+        had[login] |= mine & known.keys()
+    parts: dict[tuple[str, str], list[Stretch]] = {}
+    for some in _some(known):
+        for uid, agent, began, ended in session.execute(
+            select(CallPart.call_uid, CallPart.agent, CallPart.began_at, CallPart.ended_at)
+            .where(
+                CallPart.call_uid.in_(some),
+                CallPart.agent.in_(sorted(uids)),
+                CallPart.kind.in_(_WITH_THE_CITIZEN),
+            )
+            .order_by(CallPart.call_uid, CallPart.position)
+        ):
+            parts.setdefault((uid, agent or ""), []).append((began, ended))
+    return {
+        login: [_talked(known[uid], parts.get((uid, login), []), login, window[1]) for uid in sorted(mine)]
+        for login, mine in had.items()
+    }
 
 
 def _talked(call: Any, parts: Sequence[Stretch], login: str, now: datetime) -> Talked:
@@ -404,19 +489,21 @@ def _talked(call: Any, parts: Sequence[Stretch], login: str, now: datetime) -> T
     )
 
 
-def _tickets(session: Session, login: str, window: Span) -> tuple[int, int]:
-    """The agent's own tickets of the day: answered directly, and accepted (directly or for dispatch)."""
+def _tickets(session: Session, logins: Sequence[str], window: Span) -> dict[str, tuple[int, int]]:
+    """The agents' own tickets of the day, by login: (answered directly, accepted)."""
     rows = session.execute(
-        select(Ticket.disposition, func.count())
+        select(User.login, Ticket.disposition, func.count())
         .join(User, User.id == Ticket.created_by)
         .where(
-            User.login == login,
+            User.login.in_(logins),
             Ticket.created_at >= window[0],
             Ticket.created_at <= window[1],
             Ticket.disposition.in_(("direct", "dispatch")),
             Ticket.state.not_in(_NOT_COUNTED),
         )
-        .group_by(Ticket.disposition)
+        .group_by(User.login, Ticket.disposition)
     )
-    counted = {str(disposition): count for disposition, count in rows}
-    return counted.get("direct", 0), sum(counted.values())
+    counted: dict[str, dict[str, int]] = {}
+    for login, disposition, count in rows:
+        counted.setdefault(login, {})[str(disposition)] = count
+    return {login: (own.get("direct", 0), sum(own.values())) for login, own in counted.items()}

@@ -99,4 +99,49 @@ _ALL = (
     ),
 )
 
-DEFINITIONS: dict[str, Definition] = {definition.code: definition for definition in _ALL}
+_ROSTER_RULE = "排班表与通话日志中的签入、签出"
+
+_ROSTER = (
+    Definition(
+        "adherence",
+        "排班遵守率",
+        "排班时段内处于签入状态的时间，重叠只计一次",
+        "已过去的排班时段之和（跨零点的班次整班计入开始的那一天）",
+        "计划内缺勤（请假、病假、其他）的班次；尚未开始的时段",
+        _ROSTER_RULE,
+    ),
+    Definition(
+        "conformance",
+        "工时符合率",
+        "当日全部签入时间，含排班以外的（提前到岗、加班、计划外）",
+        "已过去的排班时段之和",
+        "计划内缺勤的班次；属于另一天班次的签入时间；可以大于 100%",
+        _ROSTER_RULE,
+    ),
+    Definition(
+        "late",
+        "迟到",
+        "班次内首次签入晚于上班时间超过宽限（默认 5 分钟）的班次数；迟到分钟自上班时间算起",
+        "",
+        "计划内缺勤；整班未签入的计为缺勤",
+        _ROSTER_RULE,
+    ),
+    Definition(
+        "left_early",
+        "早退",
+        "班次结束前最后一次签出早于下班时间超过宽限的班次数",
+        "",
+        "计划内缺勤；尚未结束的班次",
+        _ROSTER_RULE,
+    ),
+    Definition(
+        "absent",
+        "缺勤",
+        "整班没有签入，或上班后超过缺勤时限（默认 60 分钟）仍未签入的班次数",
+        "",
+        "计划内缺勤",
+        _ROSTER_RULE,
+    ),
+)
+
+DEFINITIONS: dict[str, Definition] = {definition.code: definition for definition in (*_ALL, *_ROSTER)}

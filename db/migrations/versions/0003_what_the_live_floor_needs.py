@@ -13,8 +13,18 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+APPEND_ONLY = "roster_events"
+
 
 def upgrade() -> None:
+    membership = sa.text("event IN ('SIGNIN', 'SIGNOUT', 'ADDMEMBER', 'REMOVEMEMBER', 'QUEUESTART')")
+    op.create_index(
+        "ix_journal_events_membership",
+        "journal_events",
+        ["at"],
+        sqlite_where=membership,
+        postgresql_where=membership,
+    )
     op.create_table(
         "agent_groups",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -312,8 +322,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_users_group_id"), ["group_id"], unique=False)
         batch_op.create_foreign_key(batch_op.f("fk_users_group_id"), "agent_groups", ["group_id"], ["id"])
 
+    _refuse_changes()
+
+
+def _refuse_changes() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            f"CREATE TRIGGER {APPEND_ONLY}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {APPEND_ONLY} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
+        return
+    for verb in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER {APPEND_ONLY}_no_{verb.lower()} BEFORE {verb} ON {APPEND_ONLY} BEGIN "
+            f"SELECT RAISE(ABORT, '{APPEND_ONLY} is append-only: {verb} refused'); END"
+        )
+
 
 def downgrade() -> None:
+    op.drop_index("ix_journal_events_membership", table_name="journal_events")
     with op.batch_alter_table("users", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("fk_users_group_id"), type_="foreignkey")
         batch_op.drop_index(batch_op.f("ix_users_group_id"))
