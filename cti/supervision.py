@@ -153,7 +153,7 @@ class Supervision:
                 return  # the floor says when it is over
             await self._end(by, "left")
 
-    async def take_over(self, seat: str, by: str, name: str = "") -> None:
+    async def take_over(self, seat: str, by: str) -> None:
         """The supervisor, who listens, gets the citizen; the agent is out."""
         async with self._lock(by):
             watch = self._watching(by)
