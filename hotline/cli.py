@@ -35,6 +35,10 @@ ELSEWHERE = {
         "hotline.bench.command:desk",
         "One agent's page with its telephone: answer, transfer, load, memory, idle CPU.",
     ),
+    "bench floor": (
+        "hotline.bench.command:floor",
+        "The live floor: event to board, traffic, CPU of the pages, growth by seats, memory.",
+    ),
 }
 """Commands whose words are in other modules: name -> (module:function or module:typer application, help)."""
 

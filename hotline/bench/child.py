@@ -24,6 +24,9 @@ KINDS = {
     "pyst2": "hotline.bench.wires:watch_pyst2",
     "chromium": "hotline.bench.browsers:watch",
     "ledger": "hotline.bench.ledger:watch",
+    "leaders": "hotline.bench.leaders:watch",
+    "floor screens": "hotline.bench.floor_screens:watch",
+    "made floor": "hotline.bench.made_floor:watch",
 }
 """kind -> function(job, ready, stop) -> result."""
 
@@ -52,7 +55,7 @@ class Child:
         self.process.stdin.flush()
 
     def ready(self) -> Child:
-        """Return when it measures. Raises ChildFailed."""
+        """Return when it measures; some say a second time that they are so far. Raises ChildFailed."""
         assert self.process.stdout is not None
         if self.process.stdout.readline().strip() != "ready":
             raise self._failure()

@@ -42,3 +42,22 @@ def callers(session: Session, count: int) -> list[Caller]:
         Caller(known[n // 2 % len(known)]) if known and n % 2 == 0 else Caller(f"139{n:08d}")
         for n in range(count)
     ]
+
+
+def leaders(count: int) -> list[str]:
+    """Log-ins of those who watch the floor."""
+    return [f"leader{place:02d}" for place in range(1, count + 1)]
+
+
+def add_leaders(session: Session, count: int, password_hash: str) -> None:
+    """So many supervisors on duty, who may see and act on everything."""
+    for place, login in enumerate(leaders(count), start=1):
+        session.add(
+            User(
+                login=login,
+                role="supervisor",
+                name=login,
+                work_number=f"7{place:03d}",
+                password_hash=password_hash,
+            )
+        )

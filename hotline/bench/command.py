@@ -1,4 +1,4 @@
-"""The words of `hotline bench pop` and `hotline bench desk`."""
+"""The words of `hotline bench pop`, `hotline bench desk` and `hotline bench floor`."""
 
 from __future__ import annotations
 
@@ -53,6 +53,38 @@ def desk(
         loads=loads, answers=answers, transfers=transfers, calls=calls, idle_seconds=idle, minutes=minutes
     )
     _measure(lambda say: run(plan, pbx_tree(), say=say), desk_tables, json_file)
+
+
+def floor(
+    seats: Annotated[int, typer.Option(min=1, max=900, help="Seats with an agent and a telephone.")] = 300,
+    leaders: Annotated[int, typer.Option(min=5, max=200, help="Supervisors' pages beside Chromium's.")] = 50,
+    rate: Annotated[float, typer.Option(min=0.1, max=200, help="Calls a second.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=0, help="How long real calls are made; 0: none.")] = 60.0,
+    chromium: Annotated[bool, typer.Option(help="Map and wall also in Chromium.")] = True,
+    steps: Annotated[str, typer.Option(help="Seats of the made-up floors; empty: none.")] = "50,150,300",
+    step_seconds: Annotated[float, typer.Option(min=1, help="How long each of them is measured.")] = 20.0,
+    hours: Annotated[float, typer.Option(min=0, help="Hours of changes for the memory; 0: none.")] = 8.0,
+    speed: Annotated[float, typer.Option(min=1, help="So many times faster they pass.")] = 60.0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report there too.")] = None,
+) -> None:
+    """The live floor: event to board, traffic, CPU of desktop and pages, growth by seats, memory."""
+    from hotline.bench.floor import FloorPlan, run
+    from hotline.bench.report import floor_tables
+    from hotline.private_line import pbx_tree
+
+    sizes = tuple(int(size) for size in steps.split(",") if size.strip())
+    plan = FloorPlan(
+        seats=seats,
+        leaders=leaders,
+        rate=rate,
+        seconds=seconds,
+        chromium=chromium,
+        steps=sizes,
+        step_seconds=step_seconds,
+        hours=hours,
+        speed=speed,
+    )
+    _measure(lambda say: run(plan, pbx_tree(), say=say), floor_tables, json_file)
 
 
 def _measure(

@@ -15,6 +15,18 @@ AIM_CPU_RATIO = 1 / 3
 AIM_HEAP_KB = 20.0
 """For 100 calls more the heap may hold so much more: the stopwatch's own list is 10 kB of it."""
 
+AIM_FLOOR_MS = 500.0
+"""99 of 100 changes of the floor are in a page within this time after Asterisk's event."""
+AIM_PAGE_PERCENT = 15.0
+"""A page that shows the floor takes less than this of one core."""
+AIM_COST_GROWTH = 1.5
+"""A change on the largest floor costs the desktop less than so many times one on the smallest."""
+AIM_DAY_MB = 10.0
+"""By so much at the most is the desktop larger at the end of a shift than after its second eighth."""
+AIM_DAY_HEAP_MB = 3.0
+
+EVENT_PUSHED = "seat's event to the map in a page's socket"
+EVENT_PAINTED = "seat's event to the painted map"
 RING_PAINTED = "ring (Asterisk's stamp) to painted pop"
 
 Sample = tuple[int, float]
@@ -116,5 +128,88 @@ def desk_verdicts(delays: Mapping[str, Spread], growth: Mapping[str, float]) -> 
             None if heap is None else heap / 1000,
             "kB",
             AIM_HEAP_KB,
+        ),
+    ]
+
+
+# --- the live floor ------------------------------------------------------------------------------------
+
+
+def rise(samples: Iterable[Sequence[float]], begin: float, end: float) -> tuple[float, float] | None:
+    """(by how much a counter rose, in how many ms) between the first and the last look in the window.
+
+    `samples` are (epoch ms, counter). None of less than two looks.
+    """
+    inside = [(at, value) for at, value in samples if begin <= at <= end]
+    if len(inside) < 2 or inside[-1][0] <= inside[0][0]:
+        return None
+    return inside[-1][1] - inside[0][1], inside[-1][0] - inside[0][0]
+
+
+def percent_of_core(samples: Iterable[Sequence[float]], begin: float, end: float) -> float | None:
+    """CPU seconds looked at now and then, as a part of one core."""
+    found = rise(samples, begin, end)
+    return None if found is None else round(found[0] / found[1] * 100_000, 2)
+
+
+def ledger_ages(rows: Iterable[tuple[int, int]], versions: Iterable[Sequence[float]]) -> list[Sample]:
+    """How long each call's end took to be counted on a board.
+
+    `rows` are (id of the journal's row, epoch ms of the end), `versions` (arrival in epoch ms, last row
+    counted) of one page's boards in order. A row that no board has counted is left out.
+    """
+    ages = []
+    boards = iter(versions)
+    board = next(boards, None)
+    for number, ended_at in sorted(rows):
+        while board is not None and board[1] < number:
+            board = next(boards, None)
+        if board is None:
+            break
+        ages.append((ended_at, board[0] - ended_at))
+    return ages
+
+
+def traffic_within(
+    traffic: Mapping[str, Sequence[float]] | Mapping[int, Sequence[float]], begin: float, end: float
+) -> tuple[float, float]:
+    """(pushes, bytes) of the whole seconds between two epoch ms; `traffic` is {second: [pushes, bytes]}."""
+    inside = [value for second, value in traffic.items() if begin <= int(second) * 1000 <= end - 1000]
+    return sum(value[0] for value in inside), sum(value[1] for value in inside)
+
+
+def at_moment(samples: Iterable[Sequence[float]], moment: float) -> float | None:
+    """The last value looked at by then; None before the first look."""
+    return next((value for at, value in reversed(list(samples)) if at <= moment), None)
+
+
+def floor_verdicts(report: Mapping[str, Any]) -> list[Verdict]:
+    """What a run of `hotline bench floor` says to the aims; what was left out is not measured."""
+    delays, soak = report["delays_ms"], report["soak"] or {}
+    pages, steps = report["screens"], report["growth"]
+    costs = [step["cpu_ms_per_change"] for step in steps if step["clients"] == steps[0]["clients"]]
+    more = costs[-1] / costs[0] if len(costs) > 1 and costs[0] and costs[-1] else None
+
+    def p99(name: str) -> float | None:
+        found: float | None = delays.get(name, {}).get("p99")
+        return found
+
+    return [
+        Verdict("event to the map in a page's socket, p99", p99(EVENT_PUSHED), "ms", AIM_FLOOR_MS),
+        Verdict("event to the painted map, p99", p99(EVENT_PAINTED), "ms", AIM_FLOOR_MS),
+        *(
+            Verdict(
+                f"page of the {name}, CPU",
+                pages.get(name, {}).get("percent"),
+                "% of a core",
+                AIM_PAGE_PERCENT,
+            )
+            for name in ("map", "wall")
+        ),
+        Verdict("CPU for one change, largest floor to smallest", more, "times", AIM_COST_GROWTH),
+        Verdict("the desktop's memory, over the shift", soak.get("desktop_mb"), "MB", AIM_DAY_MB),
+        *(
+            Verdict(f"heap of the {name}, over the shift", soak.get(f"{name}_heap_mb"), "MB", AIM_DAY_HEAP_MB)
+            for name in ("map", "wall")
         ),
     ]

@@ -18,6 +18,8 @@ NAMES = {
     "pyst2": "measuring: pyst2",
     "ledger": "measuring: ledger",
     "bench": "measuring: bench",
+    "leaders": "load: supervisors' pages",
+    "floor screens": "load: Chromium",
     "machine": "everything on this machine",
 }
 
@@ -41,6 +43,113 @@ def desk_tables(report: dict[str, Any]) -> RenderableType:
     if report["shift"]:
         parts.append(_shift(report))
     return Group(*parts, *map(verdict_line, report["verdicts"]))
+
+
+def floor_tables(report: dict[str, Any]) -> RenderableType:
+    """The same for `hotline bench floor`: real line, growth, a shift, verdicts."""
+    plan = report["plan"]
+    parts: list[RenderableType] = [*_machine(report)]
+    if report["calls"]:
+        calls = report["calls"]
+        parts += [
+            f"real line: {plan['seats']} seats, {plan['leaders']} supervisors' pages, {plan['rate']:g} "
+            f"calls/s for {plan['seconds']:g} s: {calls['made']} made, {calls['answered']} answered, "
+            f"{calls['failed']} failed",
+            _delays(report, "how old a change is when it is seen, ms"),
+            _views(report["traffic"], "what one page gets"),
+            _screens(report["screens"]),
+            _seconds(report["cpu_seconds"], report["window_seconds"]),
+        ]
+    if report["faults"]:
+        parts.append(f"faults of the pages: {report['faults']}")
+    if report["growth"]:
+        parts.append(_growth(report["growth"]))
+    if report["soak"]:
+        parts.append(_shift_of_changes(plan, report["soak"]))
+    return Group(*parts, *map(verdict_line, report["verdicts"]))
+
+
+def _views(traffic: dict[str, Any], title: str) -> Table:
+    table = Table(title=title)
+    for column in ("view", "pages", "pushes/s", "kB/min", "snapshot, kB"):
+        table.add_column(column, justify="left" if column == "view" else "right")
+    for view, one in traffic.items():
+        table.add_row(
+            view,
+            str(one["clients"]),
+            number(one["pushes_per_second"]),
+            f"{one['bytes_per_minute'] / 1000:.0f}",
+            f"{one['snapshot_bytes'] / 1000:.0f}",
+        )
+    return table
+
+
+def _screens(screens: dict[str, Any]) -> Table:
+    table = Table(title="pages in Chromium", caption="frames: while the page was made to draw each one")
+    for column in ("", "% of a core", "frames/s", "longest frame, ms"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, one in screens.items():
+        table.add_row(
+            {"chromium": "all of Chromium"}.get(name, name),
+            ms(one["percent"]),
+            ms(one.get("frames_per_second")),
+            ms(one.get("longest_frame_ms")),
+        )
+    return table
+
+
+def _seconds(cpu: dict[str, float], window: float) -> Table:
+    table = Table(title=f"CPU in the window of {window:g} s")
+    for column in ("part", "seconds", "% of a core"):
+        table.add_column(column, justify="left" if column == "part" else "right")
+    for name, seconds in cpu.items():
+        style = "bold" if name in HOTLINE else "dim"
+        table.add_row(NAMES.get(name, name), f"{seconds:.1f}", f"{seconds / window * 100:.0f}", style=style)
+    return table
+
+
+def _growth(steps: list[dict[str, Any]]) -> Table:
+    """A column for each size; made-up floors on the real link."""
+    table = Table(title="growth (made-up floor, real link, desktop and pages)")
+    table.add_column("")
+    for step in steps:
+        table.add_column(f"{step['seats']} seats, {step['clients']} pages", justify="right")
+    rows = {
+        "changes/s": [number(step["changes_per_second"]) for step in steps],
+        "pushes/s, all pages": [number(step["pushes_per_second"]) for step in steps],
+        "desktop, % of a core": [number(step["desktop_percent"]) for step in steps],
+        "desktop, CPU ms a change": [ms(step["cpu_ms_per_change"]) for step in steps],
+        "bytes a change, all pages": [f"{step['bytes_per_change'] or 0:,}" for step in steps],
+        "bytes a change, one map": [f"{step['map_bytes_per_change'] or 0:,}" for step in steps],
+        "map, kB/min": [f"{step['traffic']['map']['bytes_per_minute'] / 1000:.0f}" for step in steps],
+        "event to push, p99, ms": [ms(step["age_ms"]["p99"]) for step in steps],
+        "map in Chromium, % of a core": [ms(step["screens"].get("map", {}).get("percent")) for step in steps],
+        "wall in Chromium, % of a core": [
+            ms(step["screens"].get("wall", {}).get("percent")) for step in steps
+        ],
+    }
+    for name, row in rows.items():
+        table.add_row(name, *row)
+    return table
+
+
+def _shift_of_changes(plan: dict[str, Any], soak: dict[str, Any]) -> Table:
+    """Memory at each of the shift's hours, MB."""
+    table = Table(
+        title=f"{plan['hours']:g} hours of changes, {plan['speed']:g} times faster: "
+        f"{soak['changes']:,} changes, {soak['calls']:,} calls; memory, MB",
+        caption=f"pushes to one page of each view: {soak['pushes']}",
+    )
+    table.add_column("hour")
+    for hour in soak["hours"]:
+        table.add_column(f"{hour['hour']:g}", justify="right")
+    for name, words in (("desktop", "desktop (RSS)"), ("map", "map (JS heap)"), ("wall", "wall (JS heap)")):
+        table.add_row(words, *(mb(hour[name]) for hour in soak["hours"]))
+    return table
+
+
+def mb(size: float | None) -> str:
+    return "–" if size is None else f"{size / 1e6:.1f}"
 
 
 def _machine(report: dict[str, Any]) -> list[str]:

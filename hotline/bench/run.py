@@ -116,17 +116,17 @@ def run(plan: Plan, tree: Path, database: str = "", say: Say = print) -> dict[st
         )
         citizens = line.citizens()
         children = _children(plan, line, stack, say)
-        until(lambda: _ready_seats(line) == plan.seats, 20, f"{plan.seats} seats ready")
+        until(lambda: ready_seats(line) == plan.seats, 20, f"{plan.seats} seats ready")
         cost = _Cost(line, bank, citizens, children)
         say("warm-up")
         warm = max(1, round(plan.rate * plan.warm_seconds))
         citizens.dial_many(warm, plan.rate, callers=callers, keys="1")
-        _caught_up(line, warm)
+        caught_up(line, warm)
 
         say(f"{plan.calls} calls, {plan.rate:g} a second")
         begin, before = _now(), cost.look()
         result = citizens.dial_many(plan.calls, plan.rate, callers=callers, keys="1", timeout=120)
-        _caught_up(line, warm + plan.calls)
+        caught_up(line, warm + plan.calls)
         end, after = _now(), cost.look()
 
         say("the figures are gathered")
@@ -171,7 +171,7 @@ def _children(plan: Plan, line: PrivateLine, stack: contextlib.ExitStack, say: S
     return children
 
 
-def _ready_seats(line: PrivateLine) -> int:
+def ready_seats(line: PrivateLine) -> int:
     """Seats that the queue may ring: not paused, telephone there (device state 1, not in use)."""
     return sum(
         m["Event"] == "QueueMember" and m["Queue"] == city.QUEUE and m["Paused"] == "0" and m["Status"] == "1"
@@ -179,7 +179,7 @@ def _ready_seats(line: PrivateLine) -> int:
     )
 
 
-def _caught_up(line: PrivateLine, calls: int) -> None:
+def caught_up(line: PrivateLine, calls: int) -> None:
     """Wait until the ledger holds the outcome of so many calls; a call that never comes is told later."""
 
     def ended() -> bool:
