@@ -163,6 +163,8 @@ export interface Board {
   trunk: { in_use: number; limit: number | null }
   callbacks_owed: number
   wait_norm_seconds: number
+  /** The database does not answer since then: what is counted stands still, what is live goes on. */
+  stale_since?: number | null
 }
 
 export interface WallDay {
