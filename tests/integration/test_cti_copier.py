@@ -335,3 +335,68 @@ def test_a_real_journal_of_a_three_way_whose_colleague_stays(journal: Path, engi
     ]
     row = calls(engine)[uid]
     assert (row.outcome, row.wait_ms, row.talk_ms, row.hold_ms) == ("answered", 2903, 294, 151)
+
+
+WATCHED = """\
+1795311696|pbx1-1795311696.0|NONE|NONE|CALLARRIVED|1795311696086|13812345671|12345||inbound
+1795311696|pbx1-1795311696.0|NONE|NONE|TOPERSON|1795311696865|consultation|0|main:0
+1795311699|pbx1-1795311696.0|NONE|NONE|AGENTANSWERED|1795311699785|8001
+1795311699|pbx1-1795311696.0|consultation|agent01|CONNECT|0|1795311699.1|0
+1795311701|pbx1-1795311696.0|NONE|leader01|WATCHBEGAN|1795311701557|8001|listen|8003|agent01
+1795311702|pbx1-1795311696.0|NONE|supervisor01|WATCHBEGAN|1795311702000|8001|listen|browser|agent01
+1795311703|pbx1-1795311696.0|NONE|leader01|WATCHMODE|1795311703168|8001|whisper
+1795311707|pbx1-1795311696.0|NONE|agent01|HELPASKED|1795311707986|8001|
+1795311708|pbx1-1795311696.0|NONE|leader01|HELPTAKEN|1795311708987|8001|taken
+1795311709|pbx1-1795311696.0|NONE|leader01|WATCHENDED|1795311709000|8001|take_over
+1795311709|pbx1-1795311696.0|NONE|leader01|TAKENOVER|1795311709001|8001|8003
+1795311710|NONE|NONE|agent01|HELPASKED|1795311710000|8001|
+1795311711|NONE|NONE|agent01|HELPENDED|1795311711000|8001|cancelled
+1795311714|pbx1-1795311696.0|NONE|NONE|CALLENDED|1795311714606|16|agent|consult
+"""
+"""A real journal; the second listener and the second call for help were put in by hand. The cti was gone when
+the call ended: no WATCHENDED of those who still listened."""
+
+
+def test_who_listened_in_and_who_was_asked_for_help_is_in_the_ledger(engine: Engine, journal: Path) -> None:
+    lines = WATCHED.splitlines(keepends=True)
+    one = copier(journal, engine)
+    for line in lines:  # one at a time: what is open is found again in the database
+        with journal.open("a") as out:
+            out.write(line)
+        copy_all(one)
+    with sessions(engine)() as session:
+        rows = session.scalars(select(models.Supervision).order_by(models.Supervision.began_at)).all()
+        watched = [
+            (
+                r.supervisor,
+                r.agent,
+                r.mode,
+                r.telephone,
+                r.ended_as,
+                (r.ended_at - r.began_at).total_seconds(),
+            )
+            for r in rows
+            if r.ended_at
+        ]
+        asked = [
+            (r.agent, r.call_uid, r.taken_by, r.ended_as)
+            for r in session.scalars(select(models.HelpRequest).order_by(models.HelpRequest.asked_at))
+        ]
+        talks = session.execute(
+            select(models.CallPart.agent)
+            .where(models.CallPart.kind == "agent")
+            .order_by(models.CallPart.position)
+        ).scalars()
+        assert watched == [
+            ("leader01", "agent01", "listen", "8003", "mode", 1.611),
+            ("supervisor01", "agent01", "listen", "browser", "call_ended", 12.606),
+            ("leader01", "agent01", "whisper", "8003", "take_over", 5.832),
+            ("leader01", "agent01", "take_over", "8003", "call_ended", 5.605),
+        ]
+        assert asked == [
+            ("agent01", "pbx1-1795311696.0", "leader01", "taken"),
+            ("agent01", "", None, "cancelled"),
+        ]
+        assert list(talks) == ["agent01", "leader01"]
+    (call,) = calls(engine).values()
+    assert (call.outcome, call.agent, call.talk_ms) == ("answered", "agent01", 14821)

@@ -23,9 +23,11 @@ from cti.floor import (
     Event,
     Floor,
     FloorCall,
+    HelpAsked,
     RingEnded,
     Seat,
     SeatAnswered,
+    SeatLeft,
     SeatRang,
     agreed,
     apply,
@@ -33,7 +35,7 @@ from cti.floor import (
 )
 
 STREAMS = Path(__file__).resolve().parents[1] / "streams"
-SEATS = ("8001", "8002")
+SEATS = ("8001", "8002", "8003")
 
 
 @dataclass
@@ -239,6 +241,42 @@ def test_who_waits_stands_in_order_and_goes_when_giving_up() -> None:
     arrivals = [two.calls[uid].queued_at or 0 for uid in two.queues["consultation"]]
     assert arrivals == sorted(arrivals)
     assert {call.caller for call in two.calls.values()} == {"13812345672", "13812345673"}
+
+
+def test_a_call_that_is_taken_over_stays_on_the_floor_and_frees_its_seat() -> None:
+    seen = [
+        (call.seat, call.taken_by)
+        for _, floor in floors("taken-over")
+        for call in floor.calls.values()
+        if call.state == "talking"
+    ]
+    assert list(dict.fromkeys(seen)) == [("8001", None), (None, "leader01")]
+    taken = [floor for _, floor in floors("taken-over") if any(c.taken_by for c in floor.calls.values())]
+    assert {floor.seats["8001"].activity for floor in taken} == {"idle"}
+    assert {floor.seats["8003"].activity for floor in taken} == {"idle"}, (
+        "the supervisor's phone is no seat's"
+    )
+    (call,) = taken[0].calls.values()
+    assert call.asked_at
+    assert call.answered_at
+    assert call.asked_at < call.answered_at
+
+
+def test_the_trunks_channels_are_counted_from_arrival_to_hang_up() -> None:
+    counts = [len(floor.trunk) for _, floor in floors("taken-over")]
+    assert [n for i, n in enumerate(counts) if i == 0 or n != counts[i - 1]] == [1, 0]
+
+
+def test_help_is_lit_and_put_out_and_goes_out_with_the_agent() -> None:
+    seats = {"8001": Seat("8001", agent="agent01", presence="ready", queues=("consultation",))}
+    lit = Floor(seats).with_changes(apply(Floor(seats), HelpAsked(7, "8001", asked=True)))
+    assert lit.seats["8001"].as_dict()["help_since"] == 7
+    assert apply(lit, HelpAsked(8, "8001", asked=True)) == Changes()
+    assert words.keeping_holds(lit, Floor(seats)).seats["8001"].help_since == 7, "Asterisk cannot tell it"
+    off = lit.with_changes(apply(lit, HelpAsked(9, "8001", asked=False)))
+    assert off.seats["8001"].help_since is None
+    out = lit.with_changes(apply(lit, SeatLeft(9, "8001", "consultation")))
+    assert out.seats["8001"].help_since is None
 
 
 def test_an_unplugged_telephone_is_unreachable_until_it_is_back() -> None:
