@@ -101,3 +101,16 @@ def _answers(connection: psycopg.Connection[Any], seconds: float) -> bool:
 def sessions(engine: Engine) -> sessionmaker[Session]:
     """Factory of sessions: `with sessions(engine).begin() as session:` is one transaction."""
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def at_one_moment(session: Session) -> None:
+    """From here until its end the session sees the database as at one moment, whatever it asks.
+
+    To be called before the first statement of a session that only reads. Without it each statement sees what
+    was committed until it began: two of them may tell of two different moments.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        # Python's sqlite3 begins a transaction only at the first change; in WAL mode a reader hinders nobody.
+        session.connection().exec_driver_sql("BEGIN")
+    else:
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})

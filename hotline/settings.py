@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     queue_wait_seconds: int = 600
     """A citizen who has waited this long is offered a voice message or a call-back."""
     short_abandon_seconds: int = 5
+    answer_norm_seconds: int = Field(15, ge=1, le=600)
+    """Within this time a person should answer (GB/T 33358-2016: 15 s); queue and ring together."""
     call_back_short_abandons: bool = True
     """Callers who hung up sooner than that are on the list of missed callers too, as the lightest."""
     survey: bool = True

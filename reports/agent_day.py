@@ -315,12 +315,12 @@ def _ratio(part: float, base: float) -> float | None:
 
 # --- reading -----------------------------------------------------------------------------------------
 
-_MEMBERSHIP = ("SIGNIN", "SIGNOUT", "ADDMEMBER", "REMOVEMEMBER")
+MEMBERSHIP = ("SIGNIN", "SIGNOUT", "ADDMEMBER", "REMOVEMEMBER")
 _PAUSES = ("PAUSE", "UNPAUSE", "PAUSEALL", "UNPAUSEALL", "RINGNOANSWER")
-_WITH_A_CALL = ("CONNECT", "DIALLED")
-_OVER_MIDNIGHT = timedelta(hours=3)
+WITH_A_CALL = ("CONNECT", "DIALLED")
+OVER_MIDNIGHT = timedelta(hours=3)
 """How long before midnight a call, or after-call work, is looked for that goes on after it."""
-_WITH_THE_CITIZEN = ("agent", "hold", "consult")
+WITH_THE_CITIZEN = ("agent", "hold", "consult")
 """Kinds of a call's parts in which its agent works on it; a three-way call is part of the agent's talk."""
 _NOT_COUNTED = ("draft", "not_accepted", "merged")
 """States of a ticket that is no accepted request of its own."""
@@ -366,14 +366,14 @@ def agent_days(session: Session, logins: Collection[str], window: Span) -> dict[
             JournalEvent.at >= begins - LOOK_BACK,
             JournalEvent.at <= now,
             or_(
-                JournalEvent.event.in_(_MEMBERSHIP),
-                (JournalEvent.at >= begins - _OVER_MIDNIGHT)
-                & JournalEvent.event.in_((*_PAUSES, *_WITH_A_CALL)),
+                JournalEvent.event.in_(MEMBERSHIP),
+                (JournalEvent.at >= begins - OVER_MIDNIGHT)
+                & JournalEvent.event.in_((*_PAUSES, *WITH_A_CALL)),
             ),
         )
         .order_by(JournalEvent.id)
     ):
-        if row.call_uid and row.event in _WITH_A_CALL:
+        if row.call_uid and row.event in WITH_A_CALL:
             uids[row.agent].add(row.call_uid)
         first = str(row.data[0]) if row.data else ""
         lines[row.agent].setdefault(row.pbx, []).append(Line(row.at, row.event, row.queue, first))
@@ -442,7 +442,7 @@ def _calls(session: Session, uids: Mapping[str, set[str]], window: Span) -> dict
         Call.rating,
         Call.rated_agent,
     ).where(or_(Call.ended_at.is_(None), Call.ended_at >= window[0]))
-    since = window[0] - _OVER_MIDNIGHT
+    since = window[0] - OVER_MIDNIGHT
     own = asked.where(Call.agent.in_(sorted(uids)), Call.arrived_at >= since, Call.arrived_at <= window[1])
     known = {call.uid: call for call in session.execute(own)}
     had: dict[str, set[str]] = {login: set() for login in uids}
@@ -459,18 +459,19 @@ def _calls(session: Session, uids: Mapping[str, set[str]], window: Span) -> dict
             .where(
                 CallPart.call_uid.in_(some),
                 CallPart.agent.in_(sorted(uids)),
-                CallPart.kind.in_(_WITH_THE_CITIZEN),
+                CallPart.kind.in_(WITH_THE_CITIZEN),
             )
             .order_by(CallPart.call_uid, CallPart.position)
         ):
             parts.setdefault((uid, agent or ""), []).append((began, ended))
     return {
-        login: [_talked(known[uid], parts.get((uid, login), []), login, window[1]) for uid in sorted(mine)]
+        login: [talked(known[uid], parts.get((uid, login), []), login, window[1]) for uid in sorted(mine)]
         for login, mine in had.items()
     }
 
 
-def _talked(call: Any, parts: Sequence[Stretch], login: str, now: datetime) -> Talked:
+def talked(call: Any, parts: Sequence[Stretch], login: str, now: datetime) -> Talked:
+    """A call as the agent `login` had it at `now`; `parts` are the agent's own stretches of it, in order."""
     last, own = call.ended_at or now, call.agent == login
     spans = [(began, min(ended or last, last)) for began, ended in parts]
     if not spans and own and call.answered_at:

@@ -144,4 +144,134 @@ _ROSTER = (
     ),
 )
 
-DEFINITIONS: dict[str, Definition] = {definition.code: definition for definition in (*_ALL, *_ROSTER)}
+_ASKED = "时段内离开语音导航、要求人工服务的来电（按要求人工的时刻归属时段，按最后所在队列归属队列）"
+_DECIDED = "时段内要求人工服务、且已不再等待的来电"
+_NOT_ASKED = "呼出通话；在导航中自助办结或挂断的来电"
+_STILL_WAITING = _NOT_ASKED + "；仍在等待的来电"
+_NORM = "DOMAIN 4；GB/T 33358-2016：15 秒内人工应答，任意 24 小时接通率不低于 95%"
+_BOARD = "现场看板"
+
+_QUEUE = (
+    Definition("queue_offered", "人工请求量", _ASKED, "", _NOT_ASKED, _FIGURES_4),
+    Definition("queue_decided", "已有结果", _DECIDED, "", _STILL_WAITING, _FIGURES_4),
+    Definition(
+        "queue_waiting", "等待中", "时段内要求人工服务、此刻仍在等待的来电", "", _NOT_ASKED, _FIGURES_4
+    ),
+    Definition(
+        "queue_answered", "人工接听", "其中由人工应答的来电（含值班电话）", "", _NOT_ASKED, _FIGURES_4
+    ),
+    Definition(
+        "queue_answered_in_15",
+        "15 秒内接听",
+        "其中从要求人工到应答（排队和振铃）不超过 15 秒的来电；秒数为设置项 answer_norm_seconds",
+        "",
+        _NOT_ASKED,
+        _NORM,
+    ),
+    Definition(
+        "queue_abandoned",
+        "排队放弃",
+        "其中等待中挂断的来电",
+        "",
+        "速挂、预约回拨、留言（均另计）",
+        _FIGURES_4,
+    ),
+    Definition(
+        "queue_short_abandons",
+        "速挂",
+        "其中等待不足 5 秒即挂断的来电；秒数为设置项 short_abandon_seconds",
+        "",
+        _NOT_ASKED,
+        "DOMAIN 3",
+    ),
+    Definition("queue_callbacks", "预约回拨", "其中改为预约回拨的来电", "", _NOT_ASKED, _FIGURES_4),
+    Definition(
+        "queue_overflowed",
+        "溢出与留言",
+        "其中无坐席、等待超时或队列已满而溢出的，以及留言的来电",
+        "",
+        _NOT_ASKED,
+        "DOMAIN 3",
+    ),
+    Definition("queue_failed", "系统故障", "其中因系统故障而中断的来电，应为零", "", _NOT_ASKED, "DOMAIN 3"),
+    Definition(
+        "queue_other",
+        "其他结果",
+        "其中专席已关闭、拒接或最终自助办结的来电。人工请求量等于等待中与各项结果之和",
+        "",
+        _NOT_ASKED,
+        "DOMAIN 3",
+    ),
+    Definition("queue_answer_rate", "接通率", "人工接听数", _DECIDED, _STILL_WAITING, _NORM),
+    Definition("queue_in_15_rate", "15 秒接通率", "15 秒内接听数", _DECIDED, _STILL_WAITING, _NORM),
+    Definition(
+        "queue_abandon_rate",
+        "放弃率",
+        "排队放弃数（速挂、预约回拨另计）",
+        _DECIDED,
+        _STILL_WAITING,
+        _FIGURES_4,
+    ),
+    Definition(
+        "queue_average_wait_seconds",
+        "平均等待",
+        "人工接听的来电从要求人工到应答的时间之和",
+        "这些来电的数量",
+        "未接听的来电",
+        _FIGURES_4,
+    ),
+    Definition(
+        "queue_longest_wait_seconds",
+        "最长等待",
+        "人工接听的来电中等待最久的一通",
+        "",
+        "未接听的来电；此刻等待最久的来电另列",
+        _FIGURES_4,
+    ),
+    Definition(
+        "queue_average_talk_seconds",
+        "平均通话",
+        "人工接听且已结束的来电的通话时长（含保持）之和",
+        "这些来电的数量",
+        "正在进行的通话",
+        _FIGURES_4,
+    ),
+    Definition(
+        "queue_estimated_wait_seconds",
+        "预计等待",
+        "（等待人数＋1）×（最近一小时平均通话时长＋话后处理时长）；有空闲坐席且无人等待时为 0",
+        "正在服务该队列的坐席数（示闲、振铃、通话、保持、话后）",
+        "示忙、未签入、话机未连接的坐席；没有坐席服务时不估计",
+        _BOARD,
+    ),
+    Definition(
+        "queue_callbacks_owed",
+        "待回拨",
+        "漏话清单中尚未了结的市民（含预约回拨、排队放弃、留言），按其最后来电的队列",
+        "",
+        "已联系上、市民已再次接通或已放弃回拨的",
+        "DOMAIN 5",
+    ),
+    Definition(
+        "day_forecast",
+        "预测人工请求量",
+        "此前六周内同一星期几、同为工作日或休息日的各日，同一刻钟人工请求量之和；四日及以上时去掉最高和最低",
+        "这些日的数量",
+        "没有来电记录的日子；样本不足两日时改用同为工作日或休息日的其他日子",
+        _BOARD,
+    ),
+    Definition("day_waiting", "最多同时等待", "每刻钟内同时等待人工的来电数的最大值", "", _NOT_ASKED, _BOARD),
+    Definition(
+        "day_seats",
+        "签入坐席",
+        "每刻钟内各话务员签入时间之和（按日志的签入、签出）",
+        "该刻钟已过去的时间",
+        "签出之后",
+        _BOARD,
+    ),
+)
+"""Of queues and of the day; `queue_x` explains the field `x` of `reports.interval.Figures` and of the board."""
+
+DEFINITIONS: dict[str, Definition] = {
+    definition.code: definition for definition in (*_ALL, *_ROSTER, *_QUEUE)
+}
