@@ -270,7 +270,7 @@ _QUEUE = (
         _BOARD,
     ),
 )
-"""Of queues and of the day; `queue_x` explains the field `x` of `reports.interval.Figures` and of the board."""
+"""Of queues and of the day; `queue_x` explains `x` of `reports.interval.Figures` and of the board."""
 
 DEFINITIONS: dict[str, Definition] = {
     definition.code: definition for definition in (*_ALL, *_ROSTER, *_QUEUE)

@@ -221,7 +221,10 @@ def test_the_city_has_its_own_midnight() -> None:
     assert midnight(datetime(2026, 11, 20, 15, 59, tzinfo=UTC)) == MIDNIGHT - timedelta(days=1)
 
 
-RATES = ("utilisation", "direct_rate", "satisfaction", "adherence", "conformance")
+RATES = (
+    *("utilisation", "direct_rate", "satisfaction", "adherence", "conformance"),
+    *("answer_rate", "in_15_rate", "abandon_rate", "estimated_wait_seconds", "day_forecast", "day_seats"),
+)
 
 
 def test_every_figure_has_its_definition() -> None:
@@ -231,7 +234,7 @@ def test_every_figure_has_its_definition() -> None:
         assert one.name
         assert one.numerator
         assert one.source
-        rate = one.code.startswith("average") or one.code in RATES
+        rate = "average" in one.code or one.code.removeprefix("queue_") in RATES
         assert bool(one.denominator) == rate, one.code
 
 
