@@ -41,6 +41,7 @@ from agent_desktop import (
     phone_pages,
     seat,
     session,
+    supervision,
     ticket_pages,
 )
 from agent_desktop.access import guard_requests
@@ -134,6 +135,7 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
         missed,
         catalogue,
         desk_settings,
+        supervision,
         browser_files,
     ):
         app.register_blueprint(part.blueprint)
@@ -272,6 +274,7 @@ def _tick(desk: Desk, stop: threading.Event) -> None:
     missed_calls = missed.Watch(desk)
     while not stop.wait(1.0):
         watch_screens(desk, time.monotonic())
+        desk.floor.look_for_silence()
         missed_calls.look(time.monotonic())
         if time.monotonic() - names_at >= NAMES_SECONDS:
             names_at = time.monotonic()

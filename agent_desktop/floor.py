@@ -23,6 +23,8 @@ from agent_desktop.labels import Names
 from cti.link.replica import Fact, Replica
 
 COMMAND_SECONDS = 5.0
+SILENT_MS = 7_000
+"""A cti beats every two seconds; one that has said nothing so long hangs, or its line is half open."""
 REMEMBERED_CALLS = 5000
 PUSHED_OF_CALL = (
     *("uid", "state", "queue", "arrived_at", "queued_at", "ringing_at", "answered_at", "event_at"),
@@ -65,10 +67,26 @@ class Ask(Protocol):
 
 @dataclass
 class Link:
-    """The line to one cti: the socket it came by, or since when it is gone (ms)."""
+    """The line to one cti: the socket it came by, or since when it is gone or silent (ms)."""
 
     socket: str | None
     gone_since: int | None
+    heard_at: int = 0
+    """Its last beat on this socket, by our clock; 0: none yet."""
+    silent: bool = False
+    """`gone_since` was set because it said nothing, not because its socket has gone."""
+    ahead_ms: int = 0
+    """So far its clock is ahead of ours (negative: behind)."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One PBX at a glance. `blind_since` (ms) is None while it is seen."""
+
+    blind_since: int | None
+    seats: tuple[Fact, ...] = ()
+    calls: tuple[Fact, ...] = ()
+    trunk_in_use: int = 0
 
 
 @dataclass
@@ -123,7 +141,7 @@ class Floor:
         with self._lock:
             self._replicas.setdefault(pbx, Replica())
             link = self._links.setdefault(pbx, Link(None, self._clock()))
-            link.socket = socket
+            link.socket, link.heard_at = socket, 0
 
     def link_went(self, pbx: str, socket: str) -> None:
         """A cti is gone. A newer connection of the same PBX is left alone."""
@@ -133,9 +151,36 @@ class Floor:
                 waiting.take({"ok": False, "error": "link_down"})
             if link is None or link.socket != socket:
                 return
-            link.socket = None
+            link.socket, link.silent = None, False
             link.gone_since = link.gone_since or self._clock()
             self._push_link(pbx)
+
+    def heard(self, pbx: str, socket: str, at: int | None) -> None:
+        """A sign of life of a cti, with its time (ms). One that was silent is seen again: nothing of what it
+        sent is lost, it comes in order."""
+        with self._lock:
+            link = self._links[pbx]
+            if link.socket != socket:
+                return
+            link.heard_at = self._clock()
+            if at is not None:
+                link.ahead_ms = at - link.heard_at
+            if link.silent:
+                link.gone_since, link.silent = None, False
+                self._push_link(pbx)
+
+    def look_for_silence(self) -> None:
+        """To be called every second: a cti that hangs is as blind as one that is gone."""
+        with self._lock:
+            for pbx, link in self._links.items():
+                alive = link.socket is not None and link.gone_since is None and link.heard_at
+                if alive and self._clock() - link.heard_at > SILENT_MS:
+                    link.gone_since, link.silent = link.heard_at, True
+                    self._push_link(pbx)
+
+    def ahead_ms(self, pbx: str) -> int:
+        """How far the clock of this PBX's machine is ahead of ours."""
+        return self._links[pbx].ahead_ms
 
     def take_snapshot(self, pbx: str, socket: str, snapshot: Fact) -> None:
         with self._lock:
@@ -145,7 +190,7 @@ class Floor:
             replica = self._replicas[pbx]
             before = set(replica.seats)
             replica.take_snapshot(snapshot)
-            link.gone_since = None
+            link.gone_since, link.silent = None, False
             for call in replica.calls.values():
                 self._remember(call)
             self._push_link(pbx)
@@ -239,6 +284,19 @@ class Floor:
             None,
         )
 
+    def pbx_of_call(self, uid: str) -> str:
+        """Name of the PBX that has this call; '' where none has."""
+        return next((pbx for pbx, replica in self._replicas.items() if uid in replica.calls), "")
+
+    def watches(self) -> list[Fact]:
+        """Everybody who listens, or waits for a seat's next call."""
+        with self._lock:
+            return [watch for replica in self._replicas.values() for watch in replica.watches.values()]
+
+    def watch_of(self, login: str) -> Fact | None:
+        """What this supervisor listens to."""
+        return next((r.watches[login] for r in self._replicas.values() if login in r.watches), None)
+
     def has_had(self, login: str, uid: str) -> bool:
         """Was this call at a seat of this agent lately?"""
         for number in seats_of(self.live_call(uid) or {}):
@@ -252,6 +310,19 @@ class Floor:
         """{"pbx1": {"connected": bool, "blind_since": ms or None}}: can we see this PBX now?"""
         with self._lock:
             return {pbx: self._link_view(pbx) for pbx in self._links}
+
+    def sights(self) -> dict[str, Sight]:
+        """Each PBX as it is known now, or was when it was lost."""
+        with self._lock:
+            return {
+                pbx: Sight(
+                    self._link_view(pbx)["blind_since"],
+                    tuple(replica.seats.values()),
+                    tuple(replica.calls.values()),
+                    int(replica.trunk.get("in_use", 0)),
+                )
+                for pbx, replica in self._replicas.items()
+            }
 
     def _link_view(self, pbx: str) -> Fact:
         link, replica = self._links[pbx], self._replicas[pbx]
@@ -307,13 +378,14 @@ class Floor:
 
     # --- commands --------------------------------------------------------------------------------
 
-    def command(self, name: str, seat: str, **arguments: Any) -> Fact:
-        """Send a command for a seat to its cti ('': to the first), wait for the acknowledgement, return it.
+    def command(self, name: str, seat: str, *, pbx: str = "", **arguments: Any) -> Fact:
+        """Send a command for a seat to its cti ('': to that of `pbx`, or the first), wait for the
+        acknowledgement, return it.
 
         Raises Refusal with the code that the cti gave, or link_down, or timeout.
         """
         with self._lock:
-            link = self._links[self._pbx_of(seat)]
+            link = self._links[pbx or self._pbx_of(seat)]
             if link.socket is None:
                 raise Refusal("link_down")
             waiting = _Waiting(link.socket)
@@ -337,6 +409,17 @@ class Floor:
         for seat in known:
             with contextlib.suppress(Refusal):
                 self.command("skills_changed", seat)
+
+    def follow_tables(self, seat: str = "", agent: str = "") -> list[str] | None:
+        """As `skills_changed`, but every cti must say that its Asterisk is as the tables want it; gives the
+        queues of `agent` at `seat` then. Raises Refusal."""
+        queues: list[str] | None = None
+        home = self._pbx_of(seat) if seat else ""
+        for pbx in list(self._links):
+            about = {"agent": agent} if agent and pbx == home else {}
+            answer = self.command("skills_changed", "", pbx=pbx, **about)
+            queues = answer.get("queues") if about else queues
+        return queues
 
     def _pbx_of(self, seat: str) -> str:
         """The PBX that knows this seat; a seat that nobody knows is asked of the first."""

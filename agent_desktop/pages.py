@@ -20,6 +20,7 @@ from flask_socketio import Namespace, SocketIO, emit, join_room
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent_desktop.floor import now_ms
+from agent_desktop.phone_holders import of_leader
 
 if TYPE_CHECKING:
     from agent_desktop.desk import Desk
@@ -108,10 +109,12 @@ class PageNamespace(Namespace):
             self.desk.holders.came(seat, page.id, request.sid)  # type: ignore[attr-defined]
         if person.role in LEADERS:
             join_room("floor")
+            self.desk.holders.came(of_leader(person.id), page.id, request.sid)  # type: ignore[attr-defined]
         self.desk.figures.pages.set(len(self.desk.pages))
         emit("snapshot", self.desk.floor.snapshot_for(seat))
         # A page that was cut off while another one took its telephone over has missed the push.
-        holder = self.desk.holders.elsewhere(seat, page.id, now_ms()) if seat else None
+        held_by = seat or (of_leader(person.id) if person.role in LEADERS else "")
+        holder = self.desk.holders.elsewhere(held_by, page.id, now_ms()) if held_by else None
         if holder:
             emit("phone_taken", {"page": holder.page})
 
@@ -120,6 +123,8 @@ class PageNamespace(Namespace):
         if page and page.seat:
             self.desk.screens.went(page.seat, request.sid, time.monotonic())  # type: ignore[attr-defined]
             self.desk.holders.went(page.seat, page.id, request.sid)  # type: ignore[attr-defined]
+        if page:
+            self.desk.holders.went(of_leader(page.user_id), page.id, request.sid)  # type: ignore[attr-defined]
         self.desk.figures.pages.set(len(self.desk.pages))
 
     def on_ping_screen(self, _data: Any = None) -> dict[str, Any]:
@@ -179,6 +184,8 @@ class CtiNamespace(Namespace):
         and all, which the others get, would cost more than the change itself."""
         if event == "floor_change":
             return self._change(*args)
+        if event == "beat":
+            return self._beat(*args)
         return super().trigger_event(event, *args)
 
     def _change(self, socket: str, change: Any) -> None:
@@ -190,6 +197,11 @@ class CtiNamespace(Namespace):
             followed = False
         if not followed:
             self.socketio.emit("snapshot_please", {}, namespace="/cti", to=socket)
+
+
+    def _beat(self, socket: str, said: Any) -> None:
+        at = said.get("at") if isinstance(said, dict) else None
+        self.desk.floor.heard(self._pbx[socket], socket, at if isinstance(at, int) else None)
 
 
 def drop(socketio: SocketIO, sockets: list[str]) -> None:

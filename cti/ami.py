@@ -80,8 +80,8 @@ class Ami:
     `on_down()` is called when the connection is lost.
     """
 
-    PING_EVERY = 5.0
-    PING_WITHIN = 5.0
+    PING_EVERY = 3.0
+    PING_WITHIN = 4.0
     BUFFER = 100_000
     """Events kept while a snapshot is being taken; more than that starts over with a new connection."""
 

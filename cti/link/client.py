@@ -1,13 +1,16 @@
 """The cti's end of the link: one Socket.IO client for each desktop.
 
-Sends the floor as a snapshot, then numbered changes in order; carries out the commands that come back. A
-desktop that is slow or away costs the others nothing: its queue is dropped and it gets a fresh snapshot.
+Sends the floor as a snapshot, then numbered changes in order, and a beat with our time every two seconds: a
+desktop that hears none knows that it is blind long before the connection is given up. Carries out the
+commands that come back. A desktop that is slow or away costs the others nothing: its queue is dropped and it
+gets a fresh snapshot.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,6 +20,7 @@ import structlog
 log = structlog.get_logger()
 
 NAMESPACE = "/cti"
+BEAT_EVERY = 2.0
 Snapshot = Callable[[], dict[str, Any]]
 Command = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -57,6 +61,7 @@ class DesktopLink:
     async def run(self) -> None:
         """Connect, and send until cancelled."""
         sending = asyncio.create_task(self._send())
+        beating = asyncio.create_task(self._beat())
         try:
             while True:
                 await self._connect()
@@ -64,6 +69,7 @@ class DesktopLink:
                 await self._client.disconnect()
         finally:
             sending.cancel()
+            beating.cancel()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     await self._client.disconnect()
@@ -95,6 +101,13 @@ class DesktopLink:
                     await self._client.emit("floor_change", change, namespace=NAMESPACE)
             except socketio.exceptions.SocketIOError as error:
                 log.debug("push_failed", error=str(error))
+
+    async def _beat(self) -> None:
+        while True:
+            if self.connected:
+                with contextlib.suppress(socketio.exceptions.SocketIOError):
+                    await self._client.emit("beat", {"at": round(time.time() * 1000)}, namespace=NAMESPACE)
+            await asyncio.sleep(BEAT_EVERY)
 
     async def _gone(self, *_reason: Any) -> None:
         log.info("desktop_gone", url=self._url)
