@@ -739,6 +739,8 @@ class Announcement(Base):
     problem: Mapped[str] = mapped_column(String(256), default="")
     scope: Mapped[str] = mapped_column(String(32), default="arrival")
     """arrival (everybody, before the menu), or the name of a queue (before waiting)."""
+    progress: Mapped[int] = mapped_column(default=0)
+    """Percent of the sound that is made."""
     seconds: Mapped[float | None]
     sha256: Mapped[str | None] = mapped_column(String(64))
     """Of the kept file; its name on air is made of it."""

@@ -20,7 +20,7 @@ import psutil
 
 from hotline.secrets import seat_password
 from hotline.settings import REPO, Settings, load
-from ivr import prompts
+from ivr import announce_files, prompts
 
 CONF = REPO / "asterisk_conf"
 SYSTEM_DATA = (Path("/usr/share/asterisk"), Path("/var/lib/asterisk"), Path("/usr/local/share/asterisk"))
@@ -134,6 +134,7 @@ def _lay_out_data(settings: Settings) -> None:
     """Sounds and music as Asterisk wants them; its XML documentation, which modules need, is the tree's."""
     data = settings.pbx / "data"
     prompts.install(data / "sounds" / "zh", settings.var / "prompts")
+    announce_files.lay_out(settings.announcements, data / "sounds" / "zh")
     moh = data / "moh"
     moh.mkdir(exist_ok=True)
     for music in (REPO / "ivr" / "prompts" / "moh").glob("*.wav"):

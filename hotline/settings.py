@@ -108,6 +108,10 @@ class Settings(BaseSettings):
     """Largest single attachment."""
     attachments_per_form: int = Field(9, ge=1, le=100)
 
+    # --- alarms ----------------------------------------------------------------------------------
+    alarm_webhook_url: str = Field("", pattern=r"^(https?://[^\s]+)?$")
+    """Where alarms are told by POST, for rules that say so; empty: nowhere."""
+
     # --- database --------------------------------------------------------------------------------
     database_url: str = ""
     """Empty: SQLite in `var/hotline.db`; a city sets postgresql+psycopg://..."""
@@ -119,6 +123,8 @@ class Settings(BaseSettings):
     session_key: str = ""
     seat_key: str = ""
     """Key from which each seat's SIP password is derived."""
+    alarm_webhook_secret: str = ""
+    """Key of the signature by which the receiver of alarms knows them to be ours."""
     demo_password: str = ""
     """Password of the demo accounts; only a demo city has one."""
 
@@ -169,6 +175,11 @@ class Settings(BaseSettings):
     def attachments(self) -> Path:
         """Files given with tickets: `aa/<sha256>`, by the hash of their content."""
         return self.var / "attachments"
+
+    @property
+    def announcements(self) -> Path:
+        """Sounds of announcements by the hash of their content: `<sha256>.wav`."""
+        return self.var / "announcements"
 
     @property
     def desktop_urls(self) -> list[str]:

@@ -57,7 +57,7 @@ def music() -> np.ndarray:
 
 
 def main() -> None:
-    from ivr.render import write_wav
+    from ivr.telephone_sound import write_wav
 
     write_wav(TARGET, music())
     print(f"{TARGET}: sha256 {hashlib.sha256(TARGET.read_bytes()).hexdigest()}")

@@ -146,6 +146,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("problem", sa.String(length=256), nullable=False),
         sa.Column("scope", sa.String(length=32), nullable=False),
+        sa.Column("progress", sa.Integer(), nullable=False),
         sa.Column("seconds", sa.Double(), nullable=True),
         sa.Column("sha256", sa.String(length=64), nullable=True),
         sa.Column("made_by", sa.Integer(), nullable=True),

@@ -21,7 +21,7 @@ def sentences() -> dict[str, str]:
 def spoken(what: str) -> bytes:
     """A-law bytes for a sentence's name, its text, a sound file's path, or any other Chinese text.
 
-    Other texts are synthesised, which takes seconds and needs the packages of ivr/requirements-render.txt.
+    Other texts are synthesised, which takes seconds and needs the voice (`hotline voice install`).
     Raises PhoneError with the names that are known when that is not possible.
     """
     for name, words in sentences().items():
@@ -32,14 +32,16 @@ def spoken(what: str) -> bytes:
         return alaw.speech(path)
     if path.suffix.lower() in (".wav", ".flac", ".mp3", ".ogg"):
         raise PhoneError(f"there is no sound file {what}")
-    try:
-        from hotline.phones.render_voices import render
+    from hotline.phones.render_voices import render
+    from ivr.reading import spoken as read_aloud
+    from ivr.voice import VoiceMissing
 
+    try:
         with tempfile.TemporaryDirectory() as folder:
-            render({"said": what}, Path(folder), Path.home() / ".cache" / "hotline-voice")
+            render({"said": read_aloud(what)}, Path(folder))
             return alaw.speech(Path(folder) / "said.wav")
-    except (ImportError, OSError, SystemExit):
+    except (VoiceMissing, OSError):
         raise PhoneError(
             f"this text is not rendered yet; say one of {', '.join(sentences())}, give a wav file, "
-            "or: pip install -r ivr/requirements-render.txt"
+            "or: hotline voice install"
         ) from None
