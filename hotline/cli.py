@@ -27,6 +27,7 @@ ELSEWHERE = {
         "hotline.recordings_commands:recordings_commands",
         "Recordings: every answered call has one, or a reason.",
     ),
+    "voice": ("hotline.voice_commands:voice_commands", "The synthesiser of announcements: install, try it."),
     "bench pop": (
         "hotline.bench.command:pop",
         "From Asterisk's ring to the painted screen pop: p50 and p99.",

@@ -60,6 +60,7 @@ def examine(settings: Settings) -> Iterable[Finding]:
     yield _web()
     yield _program("SIPp", "sipp", "hotline call and hotline phone need it", "apt-get install sip-tester")
     yield _program("Chromium", "chromium", "only the browser tests need it", "apt-get install chromium")
+    yield _voice()
     yield _asterisk(settings)
     yield _folder(settings.var)
     yield secrets_file(settings.var / "hotline.env")
@@ -130,6 +131,14 @@ def _web() -> Finding:
 def _program(what: str, name: str, why: str, remedy: str) -> Finding:
     path = shutil.which(name)
     return Finding(what, "ok", path) if path else Finding(what, "note", f"not here; {why}", remedy)
+
+
+def _voice() -> Finding:
+    from ivr.voice import FOLDER, is_installed
+
+    if is_installed():
+        return Finding("voice", "ok", f"{FOLDER}")
+    return Finding("voice", "note", "announcements can only be recorded", "hotline voice install")
 
 
 def _asterisk(settings: Settings) -> Finding:

@@ -76,7 +76,12 @@ def run(
         cwd=Path(__file__).resolve().parent.parent,
     )
     late = threading.Event()
-    watch = threading.Timer(limit, lambda: (late.set(), child.kill()))
+
+    def stop() -> None:
+        late.set()
+        child.kill()
+
+    watch = threading.Timer(limit, stop)
     complaints: list[str] = []
     errors = threading.Thread(target=lambda: complaints.extend(child.stderr or ()), daemon=True)
     watch.start()

@@ -66,8 +66,15 @@ def prepare(purpose: str, var: Path) -> None:
     node_env = environment.ensure_node(REPO, var, [] if purpose == "run" else ["test"])
     if purpose == "check":
         environment.ensure_npm(REPO, var, node_env)
-    else:
-        environment.ensure_web(REPO, var, node_env)
+        return
+    environment.ensure_web(REPO, var, node_env)
+    try:
+        environment.ensure_voice(REPO, var, node_env)
+    except SetupFailed as failure:
+        if purpose == "test":
+            raise
+        # Announcements can be recorded too: a hotline must not wait for its voice.
+        say(f"  going on without the voice of announcements: {failure}")
 
 
 def clean(var: Path) -> None:

@@ -14,6 +14,10 @@ from hotline.setup import stamps
 from hotline.setup.progress import run_step
 from hotline.setup.system import system_node
 
+VOICE_STEPS = """\
+"$0/pip" install --quiet --disable-pip-version-check -c constraints.txt -r ivr/requirements-voice.txt
+"$0/python" -m ivr.voice
+"""
 NOT_SOURCE = ("node_modules", "dist", ".vite", "coverage", "test-results")
 
 
@@ -69,6 +73,11 @@ def ensure_node(repo: Path, var: Path, extras: Sequence[str]) -> dict[str, str]:
         ensure_python(repo, var, [*extras, "node"])
     else:
         ensure_python(repo, var, extras)
+    return node_path(repo)
+
+
+def node_path(repo: Path) -> dict[str, str]:
+    """What finds the environment's node, where the system has none that is new enough."""
     return {"PATH": f"{repo / '.venv/bin'}:{os.environ.get('PATH', '')}"} if system_node() is None else {}
 
 
@@ -110,6 +119,30 @@ def ensure_npm(repo: Path, var: Path, node_env: dict[str, str]) -> None:
         env=node_env,
     )
     stamps.set_done(folder, "npm", key)
+
+
+def ensure_voice(repo: Path, var: Path, node_env: dict[str, str]) -> None:
+    """The synthesiser in the environment: packages by pip, its voice by npm. Raises SetupFailed."""
+    venv, folder = repo / ".venv", var / "stamps"
+    key = stamps.key_of(
+        (repo / "ivr/requirements-voice.txt").read_text(),
+        (repo / "constraints.txt").read_text(),
+        (repo / "ivr/voice.py").read_text(),
+        sys.version,
+    )
+    # The voice lies inside the environment: it is there only as long as the packages are.
+    if any((venv / "share/hotline-voice").glob("*.bin")) and stamps.is_done(folder, "voice", key):
+        return
+    stamps.forget(folder, "voice")
+    run_step(
+        "Voice of announcements (about half a minute, 450 MB)",
+        ["sh", "-ec", VOICE_STEPS, str(venv / "bin")],
+        var / "log/setup-voice.log",
+        remedy="look at the network, then: .venv/bin/hotline voice install",
+        cwd=repo,
+        env=node_env,
+    )
+    stamps.set_done(folder, "voice", key)
 
 
 def npm_scripts(web: Path) -> dict[str, str]:
