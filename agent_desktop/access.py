@@ -30,6 +30,9 @@ NOTERS = frozenset({"agent", "shift_leader", "supervisor", "administrator"})
 """Which kinds of notes each may write is in `tickets.caller_notes`."""
 CALLERS_BACK = frozenset({"agent", "shift_leader", "supervisor", "administrator"})
 LEADERS = frozenset({"shift_leader", "supervisor", "administrator"})
+"""On which seats they may act is in `floor_rights`."""
+SWITCHERS = frozenset({"supervisor", "administrator"})
+"""Who acts on the whole floor: queues, overflow, announcements, alarm rules, settings."""
 REVEALERS = frozenset({"agent", "shift_leader", "supervisor", "dispatcher", "administrator"})
 
 ALLOWED: dict[str, frozenset[str]] = {
@@ -101,12 +104,33 @@ ALLOWED: dict[str, frozenset[str]] = {
     "desk_settings.keep_reasons": LEADERS,
     "desk_settings.transfer_targets": LEADERS,
     "desk_settings.keep_transfer_targets": LEADERS,
+    "supervision.watch": LEADERS,
+    "supervision.mode": LEADERS,
+    "supervision.leave": LEADERS,
+    "supervision.take_over": LEADERS,
+    "supervision.phones": LEADERS,
+    "supervision.phone": LEADERS,
+    "supervision.phone_gone": LEADERS,
+    "supervision.take_help": LEADERS,
+    "supervision.force": LEADERS,
+    "supervision.queues": LEADERS,
+    "supervision.move": LEADERS,
+    "supervision.switch": SWITCHERS,
+    "supervision.overflow": SWITCHERS,
+    "supervision.settings": LEADERS,
+    "supervision.keep_settings": SWITCHERS,
+    "supervision.audit": LEADERS,
+    "supervision.log_of_supervision": LEADERS,
     "missed.listing": CALLERS_BACK,
     "missed.count": CALLERS_BACK,
     "missed.take": CALLERS_BACK,
     "missed.release": CALLERS_BACK,
     "missed.attempt": CALLERS_BACK,
     "missed.give_up": CALLERS_BACK,
+    "alarms.listing": LEADERS,
+    "alarms.acknowledge": LEADERS,
+    "alarms.rules": LEADERS,
+    "alarms.keep_rules": SWITCHERS,
 }
 """endpoint -> roles; PUBLIC: no log-in needed. What a ticket's action needs is in `tickets.life`."""
 

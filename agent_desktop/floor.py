@@ -206,6 +206,7 @@ class Floor:
             touched: dict[str, None] = {}
             for part in change["changes"]:
                 self._note_seats(touched, replica, part)
+            listened = {number: self._modes_at(number) for number in self._listened_to(replica, change)}
             known = replica.seq
             if not replica.take_change(change):
                 self._figures.gaps.inc()
@@ -219,6 +220,9 @@ class Floor:
                     self._remember(part["value"])
             for number in touched:
                 self._push_seat(number)
+            for number, modes in listened.items():
+                if self._modes_at(number) != modes:
+                    self.emit("watched", {"modes": self._modes_at(number)}, f"seat:{number}")
         return True
 
     @staticmethod
@@ -230,6 +234,13 @@ class Floor:
             for call in (replica.call(part["id"]), part["value"]):
                 if call:
                     touched.update(dict.fromkeys(seats_of(call)))
+
+    @staticmethod
+    def _listened_to(replica: Replica, change: Fact) -> set[str]:
+        """The seats that somebody begins or ceases to listen to."""
+        told = [part for part in change["changes"] if part["kind"] == "watch"]
+        facts = [fact for part in told for fact in (replica.watches.get(part["id"]), part["value"]) if fact]
+        return {str(fact["seat"]) for fact in facts}
 
     def _remember(self, call: Fact) -> None:
         known = self._remembered.pop(call["uid"], None) or Remembered(call)
@@ -342,6 +353,7 @@ class Floor:
                 "seat": seat,
                 "call": self._pushed(call, number),
                 "links": self.links(),
+                "watched": self._modes_at(number) if number else [],
                 "sent_at": self._clock(),
             }
 
@@ -367,6 +379,14 @@ class Floor:
                 "sent_at": self._clock(),
             },
             f"seat:{number}",
+        )
+
+    def _modes_at(self, number: str) -> list[str]:
+        """How the call at a seat is listened to, where agents are to know of it."""
+        if not self._names.floor["supervision_notice"]:
+            return []
+        return sorted(
+            {one["mode"] for one in self.watches() if one["seat"] == number and one["state"] == "on"}
         )
 
     def _push_link(self, pbx: str) -> None:

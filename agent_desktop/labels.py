@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from agent_desktop import floor_settings
 from db.models import NotReadyReason, Queue, Seat
 
 OUTCOMES = {
@@ -54,6 +56,38 @@ SYSTEM_REASONS = {
     "after_call": "话后处理",
     "screen_gone": "页面已断开",
 }
+WATCH_MODES = {"listen": "监听", "whisper": "密语", "barge": "强插", "take_over": "接管"}
+WATCH_ENDED = {
+    "mode": "切换方式",
+    "left": "退出",
+    "call_ended": "通话结束",
+    "phone_gone": "监听话机断开",
+    "transferred": "通话已转走",
+    "take_over": "接管",
+    "cti_restarted": "系统重启",
+}
+FLOOR_ACTIONS = {
+    "watch": "开始监听",
+    "watch_mode": "切换监听方式",
+    "unwatch": "退出监听",
+    "take_over": "接管通话",
+    "take_help": "响应求助",
+    "force_ready": "强制示闲",
+    "force_not_ready": "强制示忙",
+    "force_sign_out": "强制签出",
+    "force_hang_up": "强制挂断",
+    "queue_add": "加入队列",
+    "queue_remove": "移出队列",
+    "move_caller": "移动排队来电",
+    "queue_open": "开放队列",
+    "queue_closed": "关闭队列",
+    "queue_as_planned": "队列恢复按计划",
+    "overflow": "设置溢出规则",
+    "floor_settings": "修改现场设置",
+    "acknowledge_alarm": "确认告警",
+    "alarm_rules": "修改告警规则",
+}
+"""What supervisors do, as the access log has it; "<action>_refused" where the telephone did not take it."""
 MISSED_RESULTS = {
     "dialled": "已拨出",
     "reached": "已联系上",
@@ -95,6 +129,8 @@ class Names:
         self.seats: dict[str, str] = {}
         self.steps: dict[tuple[str, str], str] = {}
         """(node, key) of the menu -> what that key means."""
+        self.floor: dict[str, Any] = dict(floor_settings.DEFAULTS)
+        """Settings of the live floor."""
         self.reasons: dict[str, Reason] = _FIRST_REASONS
         """Why an agent may be not ready, in the order of the menu."""
 
@@ -107,6 +143,7 @@ class Names:
             number: label
             for number, label in session.execute(select(Seat.number, Seat.label).order_by(Seat.number))
         }
+        self.floor = floor_settings.read(session)
         rows = session.scalars(
             select(NotReadyReason)
             .where(NotReadyReason.active)

@@ -17,6 +17,11 @@ GRACE_MS = 10_000
 """A page may ask for the telephone before its socket is connected; so long it counts as there."""
 
 
+def of_leader(user_id: int) -> str:
+    """Under which a supervisor's telephone is held: no seat is called so."""
+    return f"user:{user_id}"
+
+
 @dataclass(frozen=True)
 class Holder:
     """`since` in epoch ms; `connected`: its socket has been seen."""
@@ -65,6 +70,10 @@ class PhoneHolders:
             since = known.since if known and known.page == page else now
             self._holders[seat] = Holder(page, since, (seat, page) in self._sockets)
             return None
+
+    def is_held(self, seat: str) -> bool:
+        with self._lock:
+            return seat in self._holders
 
     def release(self, seat: str) -> None:
         """Nobody holds it any more: the seat is signed out."""

@@ -51,10 +51,10 @@ def seat_phone(form: dict[str, Any]) -> dict[str, Any]:
         sign_in_again(number)
     other = desk().holders.take(number, page, now_ms(), take_over=form["take_over"])
     if other:
-        raise Refusal("phone_elsewhere", _elsewhere(other))
-    account = _account(_made(number))
+        raise Refusal("phone_elsewhere", elsewhere(other))
+    made = account(_made(number))
     current_app.extensions["socketio"].emit("phone_taken", {"page": page}, to=f"seat:{number}")
-    return account
+    return made
 
 
 def _chosen_last() -> str:
@@ -74,12 +74,14 @@ def _made(number: str) -> dict[str, str]:
     return dict(floor.command("phone", number)["phone"])
 
 
-def _elsewhere(holder: Holder) -> str:
+def elsewhere(holder: Holder) -> str:
+    """The sentence for a page whose telephone another page has."""
     since = datetime.fromtimestamp(holder.since / 1000, CITY_TIME)
     return f"软电话自 {since:%H:%M} 起在另一个页面使用。如需在此使用，请选择“在此接管”，原页面将断开。"
 
 
-def _account(phone: dict[str, str]) -> dict[str, Any]:
+def account(phone: dict[str, str]) -> dict[str, Any]:
+    """What a page needs to register {"user", "password"} as the cti has made it."""
     settings = desk().settings
     return {
         "uri": f"sip:{phone['user']}@hotline",
@@ -102,7 +104,7 @@ def citizen_phone() -> dict[str, Any]:
     _only_for_demonstrations()
     phone = desk().floor.command("citizen_phone", "")["phone"]
     session[VISITS] = [*session.get(VISITS, []), phone["user"]][-MOST_VISITS:]
-    return _account(phone)
+    return account(phone)
 
 
 @blueprint.delete("/citizen/phone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -22,10 +23,14 @@ from agent_desktop.errors import Refusal, invalid
 from agent_desktop.floor import now_ms
 from agent_desktop.pages import drop
 from agent_desktop.people import Person, person
-from db.models import QueueMembership, Seat, User
+from agent_desktop.phone_holders import of_leader
+from db.models import AccessLog, QueueMembership, Seat, User, now
 
 blueprint = APIBlueprint("session", __name__, url_prefix="/api", tag="session")
 limiter = Limiter(get_remote_address, storage_uri="memory://", default_limits=[])
+
+SESSION_LASTS = timedelta(hours=16)
+"""The longest life of a log-in (`app.SESSION_HOURS`)."""
 
 _hasher = PasswordHasher()
 _NOBODY = _hasher.hash("nobody has this password")
@@ -83,6 +88,7 @@ def log_out() -> str:
     seat = desk().floor.seat(number) if number else None
     if seat and seat["agent"] == who.login:
         _leave_seat(seat)
+    _withdraw_leader_phone(who.id)
     telephone = session.get("telephone")
     logout_user()
     session.clear()
@@ -208,7 +214,28 @@ def _sign_in(number: str, who: Person, queues: list[list[Any]], telephone: str) 
 
 def sign_in_again(number: str) -> None:
     """At a seat that the PBX has forgotten (it has restarted), with the telephone chosen at the log-in."""
+    _refuse_forced_out(number)
     _sign_in(number, me(), queues_of(me().id), session.get("telephone", "desk"))
+
+
+def _refuse_forced_out(number: str) -> None:
+    """Whom a supervisor has signed out comes back by a log-in only, not by a page that asks on its own.
+
+    Raises Refusal forced_out.
+    """
+    forced = AccessLog.action.in_(("force_sign_out", "force_sign_out_refused")) & (
+        AccessLog.object == f"{number} {me().login}"
+    )
+    entered = (AccessLog.action == "log_in") & (AccessLog.user_id == me().id)
+    with transaction() as db:
+        latest = db.scalar(
+            select(AccessLog.action)
+            .where(AccessLog.at > now() - SESSION_LASTS, forced | entered)
+            .order_by(AccessLog.id.desc())
+            .limit(1)
+        )
+    if latest == "force_sign_out":
+        raise Refusal("forced_out")
 
 
 def _leave_seat(seat: dict[str, Any]) -> None:
@@ -220,6 +247,17 @@ def _leave_seat(seat: dict[str, Any]) -> None:
         if refusal.code != "not_signed_in":
             raise
     desk().holders.release(seat["seat"])
+
+
+def _withdraw_leader_phone(user_id: int) -> None:
+    """The telephone with which this person's page listened in, if it had one."""
+    if not desk().holders.is_held(of_leader(user_id)):
+        return
+    desk().holders.release(of_leader(user_id))
+    try:
+        desk().floor.command("leader_phone_gone", "", user=user_id)
+    except Refusal as refusal:
+        current_app.logger.warning("telephone of user %s not withdrawn: %s", user_id, refusal.code)
 
 
 def _exists(number: str) -> bool:

@@ -9,7 +9,7 @@ from desktop_parts import MOBILE, PEOPLE, Browser, Cti, Form, keep_recording, pa
 
 from agent_desktop.access import ALLOWED, PUBLIC
 from agent_desktop.app import Parts
-from db.models import Citizen, now
+from db.models import Alarm, Citizen, now
 from ivr.missed import note_ended
 
 pytest_plugins = ["desktop_fixtures"]
@@ -102,12 +102,41 @@ REQUESTS: dict[str, tuple[str, str, object]] = {
         "/api/desk-settings/transfer-targets",
         {"version": "old", "targets": []},
     ),
+    "supervision.watch": ("POST", "/api/supervision/watch", {"seat": "8001", "follow": True}),
+    "supervision.mode": ("POST", "/api/supervision/mode", {"mode": "whisper"}),
+    "supervision.take_over": ("POST", "/api/supervision/take-over", {"reason": "市民要求"}),
+    "supervision.leave": ("POST", "/api/supervision/leave", {}),
+    "supervision.phones": ("GET", "/api/supervision/phones", None),
+    "supervision.phone": ("POST", "/api/supervision/phone", {"page": "p1"}),
+    "supervision.phone_gone": ("DELETE", "/api/supervision/phone", None),
+    "supervision.take_help": ("POST", "/api/floor/seats/8001/take-help", {}),
+    "supervision.force": ("POST", "/api/floor/seats/8001/force", {"verb": "ready"}),
+    "supervision.queues": (
+        "POST",
+        "/api/floor/seats/8001/queues",
+        {"queue": "complaint", "add": False, "reason": "支援综合"},
+    ),
+    "supervision.move": ("POST", "/api/floor/callers/pbx1-7.7/move", {"to": "front", "reason": "紧急求助"}),
+    "supervision.switch": (
+        "PUT",
+        "/api/floor/queues/complaint/switch",
+        {"state": "closed", "reason": "演练"},
+    ),
+    "supervision.overflow": ("PUT", "/api/floor/queues/complaint/overflow", {"then": None}),
+    "supervision.settings": ("GET", "/api/floor/settings", None),
+    "supervision.keep_settings": ("PUT", "/api/floor/settings", {"trunk_channels": 30}),
+    "supervision.audit": ("GET", "/api/audit?from=1&limit=10", None),
+    "supervision.log_of_supervision": ("GET", "/api/supervision/log?by=leader01", None),
     "missed.listing": ("GET", "/api/missed?state=open", None),
     "missed.count": ("GET", "/api/missed/count", None),
     "missed.take": ("POST", "/api/missed/1/take", {}),
     "missed.release": ("POST", "/api/missed/1/release", {}),
     "missed.attempt": ("POST", "/api/missed/1/attempt", {"result": "busy"}),
     "missed.give_up": ("POST", "/api/missed/1/give-up", {"note": "空号"}),
+    "alarms.listing": ("GET", "/api/alarms?kind=disk", None),
+    "alarms.acknowledge": ("POST", "/api/alarms/1/acknowledge", {"note": "已通知机房"}),
+    "alarms.rules": ("GET", "/api/alarm-rules", None),
+    "alarms.keep_rules": ("PUT", "/api/alarm-rules", {"version": "old", "rules": []}),
     "session.log_out": ("DELETE", "/api/session", None),
 }
 """In an order in which each request finds what it needs."""
@@ -143,6 +172,14 @@ def ticket_of_agent01(parts: Parts, cti: Cti) -> str:
     return str(made.json["number"])
 
 
+def there_is_something_to_supervise(cti: Cti, login: str) -> None:
+    """agent01 at work, listened to by this person, and a caller who waits."""
+    cti.answers["leader_phone"] = {"ok": True, "phone": {"user": "v3", "password": "p"}}
+    cti.seat("8001", agent="agent01", presence="ready", queues=["consultation", "complaint"])
+    cti.tell("watch", login, {"id": login, "by": login, "seat": "8001", "call": None, "telephone": "browser"})
+    cti.call("pbx1-7.7", state="queue", seat=None)
+
+
 @pytest.mark.parametrize("login", [*PEOPLE, None])
 def test_each_role_gets_exactly_what_the_table_says(
     login: str | None, parts: Parts, cti: Cti, open_browser: Callable[[], Browser]
@@ -150,12 +187,16 @@ def test_each_role_gets_exactly_what_the_table_says(
     number = ticket_of_agent01(parts, cti)
     with parts.desk.sessions.begin() as session:
         note_ended(session, "pbx1-6.6", MOBILE, "abandoned_in_queue", "consultation", now())
+        facts = {"kind": "disk", "threshold": 85.0, "value": 90.0, "worst": 90.0}
+        session.add(Alarm(raised_at=now(), seen_at=now(), **facts))
     cti.answers["phone"] = {"ok": True, "phone": {"user": "8001w", "password": "p"}}
     browser = open_browser()
     role = PEOPLE.get(login or "")
     if login:
         seat = {"agent01": "8001", "agent02": "8002"}.get(login)
         assert browser.log_in(login, seat).status_code == 200
+        if seat is None:
+            there_is_something_to_supervise(cti, login)
     not_own = {
         "calls.pop": 404,
         "calls.reveal_number": 404,
@@ -169,7 +210,7 @@ def test_each_role_gets_exactly_what_the_table_says(
     for endpoint, (method, path, body) in REQUESTS.items():
         answer = browser.send(method, path.format(ticket=number), body)
         expected = {200, 201, 202, 204}
-        if endpoint.startswith("desk_settings.keep"):
+        if endpoint.startswith(("desk_settings.keep", "alarms.keep")):
             expected = {409}  # what is saved over a newer state is refused
         if endpoint == "session.log_in" or (ALLOWED[endpoint] is not PUBLIC and role is None):
             expected = {401}
