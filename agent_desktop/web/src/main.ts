@@ -20,7 +20,9 @@ onUnauthorized(() => {
   if (!useSession().user) return
   useSession().forget()
   endLive()
-  void router.push({ name: 'login', query: { again: '1' } })
+  // A screen on the wall has no menu to choose its page from: it comes back to where it was.
+  const { fullPath, meta } = router.currentRoute.value
+  void router.push({ name: 'login', query: { again: '1', ...(meta.bare ? { to: fullPath } : {}) } })
 })
 useClock().start()
 app.use(router).mount('#app')

@@ -3,6 +3,7 @@ import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 import CallsPage from './pages/CallsPage.vue'
 import DeskPage from './pages/DeskPage.vue'
 import DeskSettingsPage from './pages/DeskSettingsPage.vue'
+import FloorPage from './pages/FloorPage.vue'
 import LoginPage from './pages/LoginPage.vue'
 import MissedPage from './pages/MissedPage.vue'
 import NotFoundPage from './pages/NotFoundPage.vue'
@@ -17,6 +18,25 @@ declare module 'vue-router' {
   interface RouteMeta {
     roles?: Role[]
     open?: boolean
+    /** Without the shell: a screen on the wall. */
+    bare?: boolean
+  }
+}
+
+/**
+ * A page with parts of its own (charts) that the others must not carry. While the server is being started again it is
+ * asked for once more, a few times; the page that is open stays.
+ */
+export function fetchedLater<Page>(load: () => Promise<Page>) {
+  return async (): Promise<Page> => {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await load()
+      } catch (error) {
+        if (attempt === 5) throw error
+        await new Promise((wait) => setTimeout(wait, backOff(attempt)))
+      }
+    }
   }
 }
 
@@ -24,6 +44,12 @@ declare module 'vue-router' {
 const routes: RouteRecordRaw[] = [
   { path: '/login', name: 'login', component: LoginPage, meta: { open: true } },
   { path: '/desk', name: 'desk', component: DeskPage, meta: { roles: ['agent'] } },
+  {
+    path: '/floor',
+    name: 'floor',
+    component: FloorPage,
+    meta: { roles: ['shift_leader', 'supervisor', 'administrator'] },
+  },
   { path: '/calls', name: 'calls', component: CallsPage },
   { path: '/tickets', name: 'tickets', component: TicketsPage },
   { path: '/tickets/:number', name: 'ticket', component: TicketPage, props: true },
@@ -40,12 +66,25 @@ const routes: RouteRecordRaw[] = [
     component: DeskSettingsPage,
     meta: { roles: ['shift_leader', 'supervisor', 'administrator'] },
   },
+  {
+    path: '/board',
+    name: 'board',
+    component: fetchedLater(() => import('./pages/BoardPage.vue')),
+    meta: { roles: ['shift_leader', 'supervisor', 'administrator'] },
+  },
+  {
+    path: '/wall',
+    name: 'wall',
+    component: fetchedLater(() => import('./pages/WallPage.vue')),
+    meta: { roles: ['shift_leader', 'supervisor', 'administrator'], bare: true },
+  },
   { path: '/:rest(.*)*', name: 'nowhere', component: NotFoundPage },
 ]
 
 /** Where a person starts. */
 export function home(role: Role | undefined): string {
   if (role === 'agent') return '/desk'
+  if (role === 'shift_leader' || role === 'supervisor') return '/floor'
   return role === 'dispatcher' ? '/tickets' : '/calls'
 }
 

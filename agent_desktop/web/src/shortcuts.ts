@@ -33,8 +33,20 @@ export const KEYS = {
   third: 'Alt+3',
   fourth: 'Alt+4',
   fifth: 'Alt+5',
+  sixth: 'Alt+6',
+  seventh: 'Alt+7',
+  eighth: 'Alt+8',
+  ninth: 'Alt+9',
   missedResult: 'Alt+B',
   play: 'Ctrl+Space',
+  // On the live floor: leaders have no seat of their own, so the agents' keys are free there.
+  watchListen: 'F2',
+  watchWhisper: 'F3',
+  watchBarge: 'F4',
+  findSeat: 'F6',
+  watchLeave: 'F7',
+  watchTakeOver: 'F8',
+  watchNext: 'F9',
 } as const
 
 export type Shortcut = keyof typeof KEYS

@@ -20,11 +20,17 @@ const queuePath = (queue: string) => `/floor/queues/${encodeURIComponent(queue)}
 
 export const boardApi = {
   definitions: () => request<Definition[]>('GET', '/definitions'),
-  moveCaller: (uid: string, to: MoveTo, target: string, reason: string) =>
-    request('POST', `/floor/callers/${uidPath(uid)}/move`, { to, target, reason }),
+  /** `agent`: who was seen at the seat that gets the caller; refused where somebody else sits there by now. */
+  moveCaller: (uid: string, to: MoveTo, target: string, reason: string, agent: string | null = null) =>
+    request('POST', `/floor/callers/${uidPath(uid)}/move`, {
+      to,
+      target,
+      reason,
+      ...(agent ? { expects: { agent } } : {}),
+    }),
   /** `null`: as its periods say. `until` null: until it is undone. */
   switchQueue: (queue: string, state: 'open' | 'closed' | null, until: number | null, reason: string) =>
     request('PUT', `${queuePath(queue)}/switch`, { state, until, reason }),
-  overflow: (queue: string, rule: Overflow | null) =>
-    request('PUT', `${queuePath(queue)}/overflow`, overflowBody(rule)),
+  overflow: (queue: string, rule: Overflow | null, reason: string) =>
+    request('PUT', `${queuePath(queue)}/overflow`, { ...overflowBody(rule), reason }),
 }

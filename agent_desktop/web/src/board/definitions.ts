@@ -3,8 +3,8 @@ import { ref, shallowRef } from 'vue'
 
 import { boardApi, type Definition } from '../api/board'
 
-/** Where to look for a figure: a team's figure has its own words where an agent's has the same name. */
-const PREFIXES = ['floor_', 'queue_', 'board_', '']
+/** Where to look for a figure: a queue's has its own words where an agent's has the same name. */
+const PREFIXES = ['queue_', 'day_', '']
 
 const known = shallowRef<ReadonlyMap<string, Definition> | null>(null)
 let asking: Promise<void> | null = null

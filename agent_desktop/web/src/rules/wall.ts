@@ -54,11 +54,25 @@ export function queryOf({ pages, every, still, page }: Rotation): Record<string,
   }
 }
 
-/** The page `steps` further, round and round; a page outside of the rotation leads back to its first. */
-export function turned(page: WallPage, pages: readonly WallPage[], steps: number): WallPage {
-  const at = pages.indexOf(page)
-  if (at < 0) return pages[0]
-  return pages[(((at + steps) % pages.length) + pages.length) % pages.length]
+/** One picture of the rotation: a page, or the part of one that has more rows than a screen. */
+export interface Shot {
+  page: WallPage
+  part: number
+  parts: number
+}
+
+export function shotsOf(pages: readonly WallPage[], queues: number): Shot[] {
+  return pages.flatMap((page) => {
+    const parts = page === 'queues' ? Math.max(1, Math.ceil(queues / QUEUES_A_PAGE)) : 1
+    return Array.from({ length: parts }, (_, part) => ({ page, part, parts }))
+  })
+}
+
+/** The picture `steps` further, round and round; a page outside of the rotation leads back to its first. */
+export function turned(shown: { page: WallPage; part: number }, shots: readonly Shot[], steps: number): Shot {
+  const at = shots.findIndex((shot) => shot.page === shown.page && shot.part === shown.part)
+  if (at < 0) return shots.find((shot) => shot.page === shown.page) ?? shots[0]
+  return shots[(((at + steps) % shots.length) + shots.length) % shots.length]
 }
 
 /** What a key does; the same keys stand in the help line. */
@@ -91,14 +105,6 @@ export function wallKey(key: string): WallKey | null {
     default:
       return null
   }
-}
-
-/** Rows in pages of so many; at least one page. */
-export function pagesOf<Row>(rows: readonly Row[], size: number): Row[][] {
-  const pages = Array.from({ length: Math.ceil(rows.length / size) }, (_, i) =>
-    rows.slice(i * size, (i + 1) * size),
-  )
-  return pages.length ? pages : [[]]
 }
 
 /** Where in the day `now` is, in steps of a quarter of an hour: 37.5 is 09:22:30. */
