@@ -8,6 +8,7 @@ import { ringReceived } from './stopwatch'
 import { useClock } from './stores/clock'
 import { useDesk } from './stores/desk'
 import { useFloor } from './stores/floor'
+import { useFocus } from './stores/focus'
 import { useForm } from './stores/form'
 import { useLine } from './stores/line'
 import { useMissed } from './stores/missed'
@@ -63,6 +64,7 @@ export function goLive(): void {
     connected() {
       useLine().connected()
       useFloor().connected()
+      useFocus().again()
       void useForm().flush()
       void useMissed()
         .count()
@@ -96,7 +98,7 @@ export function goLive(): void {
     floorMap: (push) => useFloor().heardMap(push),
     floorBoard: (push) => useFloor().heardBoard(push),
     wall: (push) => useFloor().heardWall(push),
-    floorFocus: () => undefined,
+    floorFocus: (push) => useFocus().heard(push),
   })
   if (!session.isAgent) {
     following = [watchSleep(wokeUp)]
@@ -114,6 +116,7 @@ export function goLive(): void {
 function wokeUp(): void {
   useClock().tick()
   useFloor().awake()
+  useFocus().again()
   void probeSocket()
 }
 
@@ -129,6 +132,7 @@ export function endLive(): void {
   useForm().close()
   useDesk().forget()
   useMissed().forget()
+  useFocus().close()
   useFloor().forget()
   usePlayer().close()
 }

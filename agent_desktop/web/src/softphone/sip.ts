@@ -10,8 +10,8 @@ import type { IncomingRTCSessionEvent, OutgoingRTCSessionEvent } from 'jssip/lib
 import type { EndEvent, RTCSession } from 'jssip/lib/RTCSession'
 import type { IncomingRequest } from 'jssip/lib/SIPMessage'
 
-/** Why the PBX calls this page: the queue rings, our own dialling, a citizen given back, a colleague. */
-export type Purpose = 'ring' | 'dial' | 'back' | 'consult' | 'transfer'
+/** Why the PBX calls this page: the queue rings, our own dialling, a citizen given back, a colleague, supervision. */
+export type Purpose = 'ring' | 'dial' | 'back' | 'consult' | 'transfer' | 'watch'
 export type CallStage = 'ringing' | 'answering' | 'talking' | 'ended'
 /** Who ended it: this page, the other side, lost sound, or the PBX that no longer knows the call. */
 export type EndedBy = 'us' | 'them' | 'media' | 'pbx'
@@ -48,7 +48,7 @@ export interface CallListener {
 export const PAGE_GONE = 'Q.850;cause=44;text="page gone"'
 const MEDIA_LOST = 'Q.850;cause=44;text="media lost"'
 
-const PURPOSES: readonly string[] = ['ring', 'dial', 'back', 'consult', 'transfer']
+const PURPOSES: readonly string[] = ['ring', 'dial', 'back', 'consult', 'transfer', 'watch']
 /** The other side hung up because it had lost us: only the PBX gives this reason, when no sound came. */
 const LOST_THERE = /cause=44\b/
 /** So long may the sound be away before the call is given up; the PBX has the same limit (rtp_timeout). */

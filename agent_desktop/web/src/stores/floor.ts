@@ -129,6 +129,9 @@ export const useFloor = defineStore('floor', () => {
   function keepTiles(changed: Tile[]): void {
     tiles.value = laidOver(tiles.value, changed)
   }
+  function keepRooms(names: string[]): void {
+    rooms.value = names
+  }
   function forget(): void {
     for (const feed of Object.values(feeds)) feed.stop()
     tiles.value = new Map()
@@ -164,6 +167,7 @@ export const useFloor = defineStore('floor', () => {
     awake: () => Object.values(feeds).forEach((feed) => feed.awake()),
     keepSettings,
     keepTiles,
+    keepRooms,
     forget,
   }
 })

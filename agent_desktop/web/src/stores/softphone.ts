@@ -25,6 +25,7 @@ import { Microphone, tryMicrophone, type MicrophoneProblem } from '../softphone/
 import { judge, look, type Look, type Quality } from '../softphone/quality'
 import { PAGE_GONE, SipPhone, type Account, type EndedBy, type Purpose, type SipCall } from '../softphone/sip'
 import { Speaker } from '../softphone/speaker'
+import type { PhoneAccount } from '../types'
 import { useSession } from './session'
 
 export type SoftphoneState = 'off' | 'connecting' | 'registered' | 'failed' | 'elsewhere'
@@ -41,6 +42,11 @@ export interface SoftphoneCall {
   /** Epoch ms of the answer, before it of the ring. */
   since: number
 }
+
+/** Where the telephone's account comes from: an agent's seat, or a leader's own telephone. */
+export type AccountSource = (page: string, takeOver: boolean) => Promise<PhoneAccount>
+/** These calls were asked for on this page a moment ago, or continue one: nobody has to answer them. */
+const ANSWERED_BY_ITSELF: readonly Purpose[] = ['dial', 'back', 'watch']
 
 const STATS_MS = 2_000
 /** Waits between questions for an account: the PBX is back within these after a restart. */
@@ -80,6 +86,7 @@ export const useSoftphone = defineStore('softphone', () => {
   const fit = computed(() => state.value === 'registered' && !microphoneProblem.value)
 
   let page = ''
+  let source: AccountSource = api.phone
   let user = 0
   let phone: SipPhone | null = null
   let sip: SipCall | null = null
@@ -96,9 +103,10 @@ export const useSoftphone = defineStore('softphone', () => {
 
   // --- account and registration ------------------------------------------------------------------
 
-  function start(myPage: string): void {
+  function start(myPage: string, from: AccountSource = api.phone): void {
     if (state.value !== 'off') return
     page = myPage
+    source = from
     user = useSession().user?.id ?? 0
     state.value = 'connecting'
     microphoneId.value = chosen(user, 'microphone')
@@ -142,7 +150,7 @@ export const useSoftphone = defineStore('softphone', () => {
     clearTimeout(asking)
     const mine = round
     try {
-      const [account] = await Promise.all([api.phone(page, takeOver), warned])
+      const [account] = await Promise.all([source(page, takeOver), warned])
       if (mine === round && state.value !== 'off') register(account)
     } catch (error) {
       if (mine === round && state.value !== 'off') askedInVain(error)
@@ -256,12 +264,13 @@ export const useSoftphone = defineStore('softphone', () => {
       ended: (by) => sip === incoming && endCall(by),
     }
     openMicrophone(incoming)
-    const wait = purpose === 'dial' || purpose === 'back' ? 0 : purpose === 'ring' ? autoDelay() : null
+    const wait = ANSWERED_BY_ITSELF.includes(purpose) ? 0 : purpose === 'ring' ? autoDelay() : null
     if (wait !== 0) speaker?.ring()
     if (wait === null) return
     const timer = setTimeout(() => {
       if (sip !== incoming || call.value?.state !== 'ringing') return
-      void answer().then(() => speaker?.beep())
+      // Who listens in is to hear the call and nothing of ours.
+      void answer().then(() => (purpose === 'watch' ? undefined : speaker?.beep()))
     }, wait)
     callEnds.push(() => clearTimeout(timer))
   }

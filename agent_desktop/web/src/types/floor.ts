@@ -285,3 +285,9 @@ export interface FreePhone {
 }
 
 export type ForceVerb = 'ready' | 'not_ready' | 'sign_out' | 'hang_up'
+
+/** Who and which call the person saw at the seat: where it is another by now, nothing happens to either. */
+export interface Expects {
+  agent: string | null
+  uid?: string | null
+}
