@@ -3,7 +3,7 @@
     skills, periods ◄── database, read every 20 s, at the full minute, and after each log-in
          │
          ├─► skills.steps ─► QueueAdd | QueuePenalty | QueueRemove
-         └─► DESK_<queue>=open|closed, for the dialplan
+         └─► DESK_<queue>=open|closed, ANNOUNCE_<scope>=<sound>: globals for the dialplan
 
 Database away: what was read last holds; before the first reading nothing is touched.
 """
@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -26,6 +26,7 @@ from cti.ami import ActionRefused, Ami, AmiError, Message
 from cti.skills import Join, Leave, Member, Skill, Step, steps, wanted
 from db.models import Queue, QueueMembership, SpecialDeskPeriod, User
 from db.special_desks import Period, is_open
+from ivr import announce
 
 log = structlog.get_logger()
 
@@ -45,6 +46,8 @@ class Roster:
     queues: tuple[str, ...] = ()
     skills: tuple[Skill, ...] = ()
     periods: Mapping[str, tuple[Period, ...]] = field(default_factory=dict)
+    announced: Mapping[str, str] = field(default_factory=dict)
+    """The dialplan's globals of the announcements on air."""
 
     def closed(self, at: datetime) -> frozenset[str]:
         """The special desks that are closed at `at` (naive city time)."""
@@ -66,6 +69,7 @@ def read(session: Session) -> Roster:
         tuple(session.scalars(select(Queue.name).order_by(Queue.name))),
         tuple(Skill(login, queue, max(0, penalty)) for login, queue, penalty in skills),
         periods,
+        announce.on_air(session, datetime.now(UTC)),
     )
 
 
@@ -113,6 +117,8 @@ class Fitting:
         for queue in roster.queues:
             word = "closed" if queue in closed else "open"
             await self._ami.action("Setvar", Variable=f"DESK_{queue}", Value=word)
+        for name, value in roster.announced.items():
+            await self._ami.action("Setvar", Variable=name, Value=value)
         async with self.quiet:
             return await self._fit_members(roster, closed)
 

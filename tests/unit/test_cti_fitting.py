@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from cti.ami import ActionRefused, Message
 from cti.fitting import Fitting, read
 from cti.skills import Skill
 from db.engine import open_engine, sessions
-from db.models import Queue, QueueMembership, SpecialDeskPeriod, User
+from db.models import Announcement, Queue, QueueMembership, SpecialDeskPeriod, User
 from db.special_desks import Period
 
 TODAY = datetime.now(ZoneInfo("Asia/Shanghai")).date()
@@ -31,6 +31,7 @@ class Manager:
         self.members: dict[tuple[str, str], Message] = {}
         self.calls: dict[str, int] = {"consultation": 0, "heating": 0}
         self.done: list[tuple[str, ...]] = []
+        self.told: dict[str, str] = {}
         self.refusing = ""
         self.before_add: Callable[[], None] = lambda: None
 
@@ -67,7 +68,9 @@ class Manager:
         return {"Response": "Success"}
 
     def asked(self, *actions: str) -> list[tuple[str, ...]]:
-        found = [one for one in self.done if one[0] in actions]
+        # The globals of announcements are set with each look; `told` has them.
+        found = [one for one in self.done if one[0] in actions and not one[1].startswith("ANNOUNCE_")]
+        self.told = {one[1]: one[2] for one in self.done if one[1].startswith("ANNOUNCE_")}
         self.done.clear()
         return found
 
@@ -186,3 +189,20 @@ def test_without_the_database_what_was_read_last_holds(
         ("Setvar", "DESK_consultation", "open"),
         ("Setvar", "DESK_heating", "open"),
     ]
+
+
+def test_what_is_on_air_is_told_to_the_dialplan_with_each_look(
+    manager: Manager, factory: sessionmaker[Session]
+) -> None:
+    look(manager, factory)
+    manager.asked("Setvar")
+    assert manager.told["ANNOUNCE_arrival"] == ""
+    assert manager.told["ANNOUNCE_UNTIL_heating"] == "0"
+    with factory.begin() as db:
+        until = datetime.now(UTC) + timedelta(hours=1)
+        db.add(Announcement(state="on_air", scope="heating", sha256="ab" * 32, until=until))
+    look(manager, factory)
+    manager.asked("Setvar")
+    assert manager.told["ANNOUNCE_heating"] == "announcements/abababababababab"
+    assert manager.told["ANNOUNCE_UNTIL_heating"] == str(int(until.timestamp()))
+    assert manager.told["ANNOUNCE_arrival"] == ""
