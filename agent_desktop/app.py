@@ -26,6 +26,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import ivr.menu
 from agent_desktop import (
+    alarms,
     attachments,
     browser_files,
     caller_notes,
@@ -45,6 +46,7 @@ from agent_desktop import (
     ticket_pages,
 )
 from agent_desktop.access import guard_requests
+from agent_desktop.alarm_watch import AlarmWatch
 from agent_desktop.cookie import Cookie
 from agent_desktop.desk import Desk
 from agent_desktop.errors import Refusal, speak_json
@@ -136,6 +138,7 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
         catalogue,
         desk_settings,
         supervision,
+        alarms,
         browser_files,
     ):
         app.register_blueprint(part.blueprint)
@@ -145,6 +148,7 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
     _prepare(desk)
     if clock:
         threading.Thread(target=_tick, args=(desk, stop), name="desktop-clock", daemon=True).start()
+        threading.Thread(target=_keep_books, args=(desk, stop), name="alarm-books", daemon=True).start()
     return Parts(app, socketio, desk, lambda: _close(socketio, stop))
 
 
@@ -209,16 +213,18 @@ def _desk(settings: Settings, socketio: SocketIO) -> Desk:
 
     factory = sessions(open_engine(settings.database))
     names, figures = Names(), Figures()
+    floor = Floor([settings.pbx_name], emit, ask, names, figures)
     return Desk(
         settings=settings,
         sessions=factory,
         people=People(factory),
-        floor=Floor([settings.pbx_name], emit, ask, names, figures),
+        floor=floor,
         screens=Screens(settings.screen_gone_seconds),
         holders=PhoneHolders(),
         pages=Pages(max(1, settings.web_threads - THREADS_FOR_REQUESTS)),
         names=names,
         figures=figures,
+        alarms=AlarmWatch(settings, factory, floor, names),
     )
 
 
@@ -276,9 +282,17 @@ def _tick(desk: Desk, stop: threading.Event) -> None:
         watch_screens(desk, time.monotonic())
         desk.floor.look_for_silence()
         missed_calls.look(time.monotonic())
+        desk.alarms.look()
         if time.monotonic() - names_at >= NAMES_SECONDS:
             names_at = time.monotonic()
             _read_names(desk)
+
+
+def _keep_books(desk: Desk, stop: threading.Event) -> None:
+    """Alarms and the database, apart from the clock: a database that hangs delays no alarm."""
+    desk.alarms.keep_books()
+    while not stop.wait(1.0):
+        desk.alarms.keep_books()
 
 
 def watch_screens(desk: Desk, now: float) -> None:

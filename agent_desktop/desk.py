@@ -10,6 +10,7 @@ from flask import current_app
 from flask_login import current_user
 from sqlalchemy.orm import Session, sessionmaker
 
+from agent_desktop.alarm_watch import AlarmWatch
 from agent_desktop.figures import Figures
 from agent_desktop.floor import Floor
 from agent_desktop.labels import Names
@@ -31,6 +32,7 @@ class Desk:
     pages: Pages
     names: Names
     figures: Figures
+    alarms: AlarmWatch
 
 
 def desk() -> Desk:

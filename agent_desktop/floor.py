@@ -65,6 +65,27 @@ class Ask(Protocol):
         """Send a command to the cti behind `socket`; `answer` is called with its acknowledgement."""
 
 
+class Listener(Protocol):
+    """Who is told at once of what has changed; called under the floor's lock: it notes, no more."""
+
+    def floor_changed(self, pbx: str, seats: Iterable[str], parts: Iterable[Fact]) -> None:
+        """The seats concerned, and the parts of the change as the cti sent them (none: a snapshot)."""
+
+    def link_changed(self, pbx: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One PBX's floor at one moment: facts by id, never changed afterwards."""
+
+    seats: Mapping[str, Fact]
+    calls: Mapping[str, Fact]
+    queues: Mapping[str, Fact]
+    watches: tuple[Fact, ...]
+    trunk_in_use: int
+    blind_since: int | None
+
+
 @dataclass
 class Link:
     """The line to one cti: the socket it came by, or since when it is gone or silent (ms)."""
@@ -340,6 +361,21 @@ class Floor:
         if link.gone_since is not None:
             return {"connected": False, "blind_since": replica.blind_since or link.gone_since}
         return {"connected": replica.connected, "blind_since": replica.blind_since}
+    def pictures(self) -> dict[str, Picture]:
+        """Each PBX's floor as it is now, or was when it was lost."""
+        with self._lock:
+            return {
+                pbx: Picture(
+                    dict(replica.seats),
+                    dict(replica.calls),
+                    dict(replica.queues),
+                    tuple(replica.watches.values()),
+                    int(replica.trunk.get("in_use", 0)),
+                    self._link_view(pbx)["blind_since"],
+                )
+                for pbx, replica in self._replicas.items()
+            }
+
 
     # --- pushes ----------------------------------------------------------------------------------
 

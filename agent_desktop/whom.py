@@ -21,6 +21,7 @@ from agent_desktop.access import may_see_call
 from agent_desktop.calls import number_of_call
 from agent_desktop.desk import desk, me
 from agent_desktop.errors import Refusal
+from agent_desktop.seat_words import seat_word
 from db import numbers
 from db.models import (
     JournalEvent,
@@ -120,17 +121,6 @@ def choices(db: Session) -> dict[str, Any]:
         "queues": [{"name": name, "label": label} for name, label in names.queues.items()],
         "groups": [{"group": group, "targets": members} for group, members in groups.items()],
     }
-
-
-def seat_word(seat: dict[str, Any] | None) -> str:
-    """The seat's state as one word: the call before the presence, as on the agent's own screen."""
-    if seat is None or not seat["agent"] or seat["presence"] == "signed_out":
-        return "signed_out"
-    if seat["activity"] != "idle":
-        return str(seat["activity"])
-    if not seat["reachable"]:
-        return "unreachable"
-    return "after_call" if seat["reason"] == "after_call" else str(seat["presence"])
 
 
 def _of_ticket(db: Session, number: str) -> Dialling:

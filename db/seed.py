@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from db import alarm_defaults
 from db.models import (
     AgentGroup,
     Base,
@@ -83,6 +84,7 @@ def seed(session: Session, password_hash_of: Callable[[str], str], seats: int = 
     _seats_and_queues(session, seats)
     _users(session, password_hash_of)
     _desk_settings(session)
+    alarm_defaults.add_defaults(session)
     _regions(session)
     units = _units(session)
     _categories(session, units)

@@ -14,7 +14,10 @@ from hotline.secrets import make_secret
 from hotline.settings import REPO, Settings, load
 from hotline.setup import stamps
 
-SECRETS = ("AMI_PASSWORD", "ARI_PASSWORD", "LINK_TOKEN", "SESSION_KEY", "SEAT_KEY", "DEMO_PASSWORD")
+SECRETS = (
+    *("AMI_PASSWORD", "ARI_PASSWORD", "LINK_TOKEN", "SESSION_KEY", "SEAT_KEY"),
+    *("ALARM_WEBHOOK_SECRET", "DEMO_PASSWORD"),
+)
 HEAD = """\
 # Settings of this installation: HOTLINE_<NAME>=<value>, names as in hotline/settings.py.
 # The secrets below were made at set-up. Nobody but the hotline's own user may read this file.

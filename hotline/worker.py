@@ -1,6 +1,7 @@
 """The worker: everything slow. Run by `python -m hotline.worker`.
 
     collecting thread ─ every second ─► recordings.rounds.collect   (the spool folder is its own queue)
+    telling thread    ─ every second ─► hotline.alarm_webhook: alarms that the city's webhook is to know
     huey, 2 threads   ─ every minute ─► gaps of the last hours
                       ─ every hour   ─► nightly check, once a day from 02:30 Asia/Shanghai
                       ─ every day    ─► what has passed the retention (reported only)
@@ -30,7 +31,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from db.engine import open_engine, sessions
 from db.models import JournalEvent
-from hotline import pbx
+from hotline import alarm_webhook, pbx
 from hotline.settings import Settings, load
 from recordings import nightly, retention, rounds
 from recordings.keep import SpoolAway
@@ -312,8 +313,12 @@ def main() -> None:
     # huey's own handlers wait for tasks or drop them as they like.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     collecting = threading.Thread(target=collector.run, name="collect", daemon=True)
+    telling = threading.Thread(
+        target=alarm_webhook.deliver, args=(open_session, settings, collector.stop), name="tell", daemon=True
+    )
     consumer.start()
     collecting.start()
+    telling.start()
     log.info("worker started", database=settings.database.split("@")[-1], recordings=str(settings.recordings))
     while signal.sigtimedwait(ENDING, 1.0) is None:
         if not collecting.is_alive():
