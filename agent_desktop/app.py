@@ -40,6 +40,8 @@ from agent_desktop import (
     menu_words,
     missed,
     phone_pages,
+    roster,
+    roster_now,
     seat,
     session,
     supervision,
@@ -119,6 +121,7 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
     )
     desk = _desk(settings, socketio)
     app.extensions["desk"] = desk
+    app.extensions["roster_now"] = who_is_there = roster_now.RosterNow(desk.floor, desk.sessions)
     _log_in(app, desk)
     guard_requests(app)
     _measure(app, desk)
@@ -137,6 +140,7 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
         missed,
         catalogue,
         desk_settings,
+        roster,
         supervision,
         alarms,
         browser_files,
@@ -149,6 +153,9 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
     if clock:
         threading.Thread(target=_tick, args=(desk, stop), name="desktop-clock", daemon=True).start()
         threading.Thread(target=_keep_books, args=(desk, stop), name="alarm-books", daemon=True).start()
+        threading.Thread(
+            target=roster_now.watch, args=(who_is_there, stop), name="roster-watch", daemon=True
+        ).start()
     return Parts(app, socketio, desk, lambda: _close(socketio, stop))
 
 

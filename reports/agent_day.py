@@ -328,10 +328,11 @@ _NOT_COUNTED = ("draft", "not_accepted", "merged")
 
 def midnight(at: datetime) -> datetime:
     """The beginning of the city's day that `at` lies in, in UTC."""
-    return _midnight(at.astimezone(CITY_TIME).date())
+    return midnight_of(at.astimezone(CITY_TIME).date())
 
 
-def _midnight(day: date) -> datetime:
+def midnight_of(day: date) -> datetime:
+    """The beginning of the city's `day`, in UTC."""
     return datetime.combine(day, time(), CITY_TIME).astimezone(UTC)
 
 

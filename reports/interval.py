@@ -137,7 +137,7 @@ def tally(calls: Iterable[Asked], begins: int, ends: int, norm_ms: int = NORM_MS
     return total
 
 
-_FIELDS = {
+COUNTED_AS = {
     Fate.WAITING: "waiting",
     Fate.ANSWERED: "answered",
     Fate.ABANDONED: "abandoned",
@@ -147,10 +147,11 @@ _FIELDS = {
     Fate.FAILED: "failed",
     Fate.OTHER: "other",
 }
+"""The field of a Tally in which a fate is counted."""
 
 
 def _one(call: Asked, norm_ms: int) -> Tally:
-    counted = {_FIELDS[call.fate]: 1}
+    counted = {COUNTED_AS[call.fate]: 1}
     if call.fate is Fate.ANSWERED and call.wait_ms is not None:
         counted |= {"waits": 1, "wait_ms": call.wait_ms, "longest_wait_ms": call.wait_ms}
         counted["in_norm"] = int(call.wait_ms <= norm_ms)

@@ -20,7 +20,7 @@ from sqlalchemy import Boolean, ColumnElement, literal_column, select
 from sqlalchemy.orm import Session
 
 from db.models import JournalEvent, RosterEntry
-from reports.agent_day import LOOK_BACK, Line, Span, clipped, presence, seconds, union
+from reports.agent_day import LOOK_BACK, Line, Span, clipped, midnight_of, presence, seconds, union
 
 
 class Standing(StrEnum):
@@ -454,4 +454,30 @@ def shifts(session: Session, logins: Mapping[int, str], first: date, last: date)
             found.setdefault(login, []).append(
                 Shift(login, row.from_at, row.to_at, row.day, row.kind, row.absence, row.id)
             )
+    return found
+
+
+def kept(
+    session: Session,
+    logins: Mapping[int, str],
+    first: date,
+    last: date,
+    now: datetime,
+    limits: Limits,
+) -> dict[date, dict[str, Adherence]]:
+    """How the roster was kept on each day, by login; two statements for any number of them."""
+    midnights = [midnight_of(first + timedelta(days=n)) for n in range((last - first).days + 2)]
+    # A shift that began the day before reaches into the first; one of the last day reaches beyond it.
+    planned = shifts(session, logins, first - timedelta(days=1), last + timedelta(days=1))
+    was_in = signed_in(session, midnights[0], min(now, midnights[-1] + LOOK_BACK))
+    found: dict[date, dict[str, Adherence]] = {}
+    for place, window in enumerate(pairwise(midnights)):
+        day = first + timedelta(days=place)
+        around = (window[0] - LOOK_BACK, window[1] + LOOK_BACK)
+        found[day] = {}
+        for login in planned.keys() | was_in.keys():
+            spans = clipped(was_in.get(login, ()), around)
+            mine = [one for one in planned.get(login, ()) if abs(one.day - day) <= timedelta(days=1)]
+            if mine or spans:
+                found[day][login] = adherence(mine, spans, window, (day, day), now, limits)
     return found

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from desktop_parts import MOBILE, PEOPLE, Browser, Cti, Form, keep_recording, past_call
+from sqlalchemy.orm import Session
 
 from agent_desktop.access import ALLOWED, PUBLIC
 from agent_desktop.app import Parts
-from db.models import Alarm, Citizen, now
+from db.models import Alarm, Citizen, RosterEntry, ShiftKind, now
 from ivr.missed import note_ended
 
 pytest_plugins = ["desktop_fixtures"]
+
+TODAY = datetime.now(ZoneInfo("Asia/Shanghai")).date()
+ROSTERED = {"user_id": 1, "day": (TODAY + timedelta(days=3)).isoformat(), "kind": "early"}
 
 REQUESTS: dict[str, tuple[str, str, object]] = {
     "openapi.spec": ("GET", "/api/openapi.json", None),
@@ -127,6 +133,29 @@ REQUESTS: dict[str, tuple[str, str, object]] = {
     "supervision.keep_settings": ("PUT", "/api/floor/settings", {"trunk_channels": 30}),
     "supervision.audit": ("GET", "/api/audit?from=1&limit=10", None),
     "supervision.log_of_supervision": ("GET", "/api/supervision/log?by=leader01", None),
+    "roster.show": ("GET", "/api/roster", None),
+    "roster.add": ("POST", "/api/roster/entries", ROSTERED),
+    "roster.change": ("PUT", "/api/roster/entries/1", {"version": 1, "kind": "early", "absence": "leave"}),
+    "roster.remove": ("DELETE", "/api/roster/entries/1?version=2", None),
+    "roster.swap": (
+        "POST",
+        "/api/roster/swap",
+        {"one": {"id": 2, "version": 1}, "other": {"id": 3, "version": 1}},
+    ),
+    "roster.events": ("GET", "/api/roster/events", None),
+    "roster.take_table": ("POST", "/api/roster/import?check=1", Form(file=("x.csv", b"x"))),
+    "roster.template": ("GET", "/api/roster/template", None),
+    "roster.now": ("GET", "/api/roster/now", None),
+    "roster.adherence": ("GET", "/api/roster/adherence", None),
+    "roster.keep_kinds": (
+        "PUT",
+        "/api/roster/kinds",
+        {
+            "version": "old",
+            "kinds": [{"code": "early", "label": "早班", "from_time": "08:00", "to_time": "16:00"}],
+        },
+    ),
+    "roster.keep_settings": ("PUT", "/api/roster/settings", {"roster_grace_minutes": 10}),
     "missed.listing": ("GET", "/api/missed?state=open", None),
     "missed.count": ("GET", "/api/missed/count", None),
     "missed.take": ("POST", "/api/missed/1/take", {}),
@@ -180,12 +209,29 @@ def there_is_something_to_supervise(cti: Cti, login: str) -> None:
     cti.call("pbx1-7.7", state="queue", seat=None)
 
 
+def planned(session: Session) -> None:
+    """Two kinds of shifts, and three shifts in the next days."""
+    session.add(ShiftKind(code="early", label="早班", from_time="08:00", to_time="16:00"))
+    session.add(ShiftKind(code="late", label="晚班", from_time="16:00", to_time="23:30"))
+    for user_id, ahead, kind, hours in (
+        (1, 1, "early", (0, 8)),
+        (1, 5, "early", (0, 8)),
+        (2, 6, "late", (8, 15)),
+    ):
+        day = TODAY + timedelta(days=ahead)
+        begins = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        times = {"from_at": begins + timedelta(hours=hours[0]), "to_at": begins + timedelta(hours=hours[1])}
+        session.add(RosterEntry(user_id=user_id, day=day, kind=kind, **times))
+        session.flush()
+
+
 @pytest.mark.parametrize("login", [*PEOPLE, None])
 def test_each_role_gets_exactly_what_the_table_says(
     login: str | None, parts: Parts, cti: Cti, open_browser: Callable[[], Browser]
 ) -> None:
     number = ticket_of_agent01(parts, cti)
     with parts.desk.sessions.begin() as session:
+        planned(session)
         note_ended(session, "pbx1-6.6", MOBILE, "abandoned_in_queue", "consultation", now())
         facts = {"kind": "disk", "threshold": 85.0, "value": 90.0, "worst": 90.0}
         session.add(Alarm(raised_at=now(), seen_at=now(), **facts))
@@ -210,7 +256,7 @@ def test_each_role_gets_exactly_what_the_table_says(
     for endpoint, (method, path, body) in REQUESTS.items():
         answer = browser.send(method, path.format(ticket=number), body)
         expected = {200, 201, 202, 204}
-        if endpoint.startswith(("desk_settings.keep", "alarms.keep")):
+        if endpoint.startswith(("desk_settings.keep", "alarms.keep", "roster.keep_kinds")):
             expected = {409}  # what is saved over a newer state is refused
         if endpoint == "session.log_in" or (ALLOWED[endpoint] is not PUBLIC and role is None):
             expected = {401}
