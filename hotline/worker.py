@@ -2,6 +2,7 @@
 
     collecting thread ─ every second ─► recordings.rounds.collect   (the spool folder is its own queue)
     telling thread    ─ every second ─► hotline.alarm_webhook: alarms that the city's webhook is to know
+    announcing thread ─ every second ─► sounds of announcements that are wanted (announcing.py)
     huey, 2 threads   ─ every minute ─► gaps of the last hours
                       ─ every hour   ─► nightly check, once a day from 02:30 Asia/Shanghai
                       ─ every day    ─► what has passed the retention (reported only)
@@ -32,6 +33,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from db.engine import open_engine, sessions
 from db.models import JournalEvent
 from hotline import alarm_webhook, pbx
+from hotline.announcing import Announcer
 from hotline.settings import Settings, load
 from recordings import nightly, retention, rounds
 from recordings.keep import SpoolAway
@@ -316,15 +318,19 @@ def main() -> None:
     telling = threading.Thread(
         target=alarm_webhook.deliver, args=(open_session, settings, collector.stop), name="tell", daemon=True
     )
+    announcer = Announcer(open_session, settings)
+    announcing = threading.Thread(target=announcer.run, name="announce", daemon=True)
     consumer.start()
     collecting.start()
     telling.start()
+    announcing.start()
     log.info("worker started", database=settings.database.split("@")[-1], recordings=str(settings.recordings))
     while signal.sigtimedwait(ENDING, 1.0) is None:
-        if not collecting.is_alive():
-            log.error("collecting ended by itself; the process manager starts the worker again")
+        if not (collecting.is_alive() and announcing.is_alive()):
+            log.error("a thread ended by itself; the process manager starts the worker again")
             sys.exit(1)
     collector.stop.set()
+    announcer.stop.set()
     consumer.stop()
     collecting.join(STOP_SECONDS)
     log.info("worker stopped", unfinished=collecting.is_alive())
