@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.cookiejar
 import json
@@ -132,6 +133,14 @@ class Line(PrivateLine):
     def channels(self) -> list[Message]:
         return self.ami("CoreShowChannels")
 
+    def ari(self, path: str) -> list[dict[str, Any]]:
+        """What Asterisk lists under an ARI address: "channels", "bridges"."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.settings.pbx_http_port}/ari/{path}")
+        known = base64.b64encode(f"cti:{self.settings.ari_password}".encode()).decode()
+        request.add_header("Authorization", f"Basic {known}")
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return list(json.load(answer))
+
     def ledger(self, number: str | None = None) -> list[models.Call]:
         """The ledger's rows of this run's calls, oldest first; of one caller (normal form) if given."""
         with self.sessions() as session:
@@ -179,8 +188,9 @@ class Line(PrivateLine):
         self.desks.clear()
 
     def check_nothing_left(self) -> None:
-        """No channel, no call on the floor, no seat signed in, no call without an outcome."""
+        """No channel, no bridge, no call on the floor, no seat signed in, no call without an outcome."""
         until(lambda: not self.channels(), 10, f"no channel left: {self.channels}")
+        until(lambda: not self.ari("bridges"), 5, f"no bridge left: {self.ari('bridges')}")
         members = [m for m in self.ami("QueueStatus") if m["Event"] in ("QueueMember", "QueueEntry")]
         assert not members, members
         before, rows = self.seen, self.ledger()

@@ -18,7 +18,7 @@ from hotline.phones.identity import Caller
 from tests.browser.citizen import VOICE, CitizenPage
 from tests.browser.conftest import OpenScreen
 from tests.browser.screen import Screen
-from tests.integration.test_line_recorded_parts import level
+from tests.hearing import level
 from tests.integration.test_line_recording import recording_of
 from tests.line import Line, until
 

@@ -6,7 +6,6 @@ import io
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import pytest
 import soundfile
 from sqlalchemy import select
@@ -16,6 +15,7 @@ from hotline.phones import alaw
 from hotline.phones.desk_phone import Habit
 from hotline.phones.identity import Caller
 from recordings import parts as recorded_parts
+from tests.hearing import level
 from tests.integration.test_line_recording import recording_of
 from tests.line import Desk, Line, until
 
@@ -24,12 +24,6 @@ pytestmark = pytest.mark.pbx
 CITIZEN, AGENT, EXPERT = 440, 1000, 1500
 LONG_ENOUGH = 1.5
 """Seconds of a stretch in which a tone can be measured."""
-
-
-def level(samples: np.ndarray, hertz: float, rate: int = 8000) -> float:
-    """Amplitude of one frequency, 1.0 at full scale."""
-    times = np.arange(len(samples)) / rate
-    return float(2 * abs(np.mean(samples * np.exp(-2j * np.pi * hertz * times))))
 
 
 def lasts(desk: Desk, state: str, seconds: float = LONG_ENOUGH) -> int:
