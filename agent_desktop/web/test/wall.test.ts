@@ -127,7 +127,16 @@ describe('the day on the charts', () => {
     }
   })
   it('is drawn without motion, each series once, with the line where it is now', () => {
-    const look = { day: aDay, now: at(9, 22), unit: 1, text: 28, nowWord: 'now', everyHours: 2 }
+    const look = {
+      day: aDay,
+      now: at(9, 22),
+      unit: 1,
+      text: 28,
+      nowWord: 'now',
+      everyHours: 2,
+      font: 'x',
+      aligned: true,
+    }
     for (const kind of ['calls', 'load'] as const) {
       const option = dayOption({ ...look, kind }) as {
         animation: boolean

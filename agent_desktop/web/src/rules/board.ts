@@ -184,6 +184,13 @@ export const FIGURES = [
   'average_talk_seconds',
 ] as const
 export type FigureName = (typeof FIGURES)[number]
+/** Those that stand against a norm. */
+export const HAS_NORM: readonly FigureName[] = [
+  'answer_rate',
+  'in_15_rate',
+  'abandon_rate',
+  'average_wait_seconds',
+]
 
 export function figureText(name: FigureName, figures: Figures): string {
   const value = figures[name]

@@ -43,6 +43,10 @@ export interface ChartLook {
   nowWord: string
   /** "11:00" under every so many hours. */
   everyHours: number
+  /** Of the page: a canvas inherits none. */
+  font: string
+  /** Room for a second axis also where there is none, so that charts above each other stand in line. */
+  aligned: boolean
 }
 
 function axis(look: ChartLook, top: number, right = false) {
@@ -100,13 +104,12 @@ export function dayOption(look: ChartLook): EChartsCoreOption {
   const every = look.everyHours * 4
   const common = {
     animation: false,
-    textStyle: { fontFamily: 'inherit' },
+    textStyle: { fontFamily: look.font },
     grid: {
-      left: 12 * unit,
-      right: 12 * unit,
+      left: text * unit * 4,
+      right: text * unit * (look.aligned || look.kind === 'load' ? 3.5 : 1),
       top: text * unit * 1.8,
-      bottom: 4 * unit,
-      containLabel: true,
+      bottom: text * unit * 1.7,
     },
     xAxis: {
       type: 'category',
