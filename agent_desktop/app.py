@@ -35,6 +35,7 @@ from agent_desktop import (
     citizens,
     desk_settings,
     drafts,
+    floor_pages,
     knowledge,
     listening,
     menu_words,
@@ -49,6 +50,7 @@ from agent_desktop import (
 )
 from agent_desktop.access import guard_requests
 from agent_desktop.alarm_watch import AlarmWatch
+from agent_desktop.boards import Boards
 from agent_desktop.cookie import Cookie
 from agent_desktop.desk import Desk
 from agent_desktop.errors import Refusal, speak_json
@@ -143,6 +145,7 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
         roster,
         supervision,
         alarms,
+        floor_pages,
         browser_files,
     ):
         app.register_blueprint(part.blueprint)
@@ -153,6 +156,8 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
     if clock:
         threading.Thread(target=_tick, args=(desk, stop), name="desktop-clock", daemon=True).start()
         threading.Thread(target=_keep_books, args=(desk, stop), name="alarm-books", daemon=True).start()
+        threading.Thread(target=desk.boards.run_pushes, args=(stop,), name="boards", daemon=True).start()
+        threading.Thread(target=desk.boards.run_ledger, args=(stop,), name="ledger", daemon=True).start()
         threading.Thread(
             target=roster_now.watch, args=(who_is_there, stop), name="roster-watch", daemon=True
         ).start()
@@ -232,6 +237,7 @@ def _desk(settings: Settings, socketio: SocketIO) -> Desk:
         names=names,
         figures=figures,
         alarms=AlarmWatch(settings, factory, floor, names),
+        boards=Boards(settings, floor, names, factory, emit),
     )
 
 

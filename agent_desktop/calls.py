@@ -49,14 +49,14 @@ def pop(uid: str) -> dict[str, Any]:
         with transaction() as db:
             if not may_see_call(db, me(), uid):
                 raise Refusal("forbidden" if live else "not_found")
-            facts = _live_facts(live) if live else _ledger_facts(db, uid)
-            return facts | {"role": _role(live)} | _history(db, facts, me().id)
+            facts = live_facts(live) if live else ledger_facts(db, uid)
+            return facts | {"role": _role(live)} | history(db, facts, me().id)
     except SQLAlchemyError as error:
         if not is_database_away(error):
             raise
     if live is None or (me().role not in HEAR_EVERYTHING and not desk().floor.has_had(me().login, uid)):
         raise Refusal("database_away")
-    return _live_facts(live) | {
+    return live_facts(live) | {
         "role": _role(live),
         "database": False,
         "candidates": [],
@@ -246,7 +246,8 @@ def _normal(call: Fact) -> str:
     return numbers.normal(call["caller"] or "", desk().settings.area_code)
 
 
-def _live_facts(call: Fact) -> dict[str, Any]:
+def live_facts(call: Fact) -> dict[str, Any]:
+    """The pop's facts of a call on the floor."""
     number = _normal(call)
     until = call["answered_at"] or now_ms()
     return {
@@ -273,7 +274,8 @@ def _role(live: Fact | None) -> str:
     return "party" if seat and seat["agent"] == me().login else "agent"
 
 
-def _ledger_facts(db: Session, uid: str) -> dict[str, Any]:
+def ledger_facts(db: Session, uid: str) -> dict[str, Any]:
+    """The pop's facts of a call that has left the floor. Raises Refusal not_found."""
     call = db.scalar(select(Call).where(Call.uid == uid))
     if call is None:
         raise Refusal("not_found")
@@ -300,7 +302,7 @@ def _kind(call: Call) -> str:
     return "callback" if call.callback_of else "dial_out"
 
 
-def _history(db: Session, facts: dict[str, Any], user_id: int) -> dict[str, Any]:
+def history(db: Session, facts: dict[str, Any], user_id: int) -> dict[str, Any]:
     """What the database knows of a number: eight indexed statements, nine in a call-back."""
     uid, number = facts["uid"], facts["normal"]
     recent = _earlier_calls(db, uid, number)

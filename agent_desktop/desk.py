@@ -11,6 +11,7 @@ from flask_login import current_user
 from sqlalchemy.orm import Session, sessionmaker
 
 from agent_desktop.alarm_watch import AlarmWatch
+from agent_desktop.boards import Boards
 from agent_desktop.figures import Figures
 from agent_desktop.floor import Floor
 from agent_desktop.labels import Names
@@ -33,6 +34,7 @@ class Desk:
     names: Names
     figures: Figures
     alarms: AlarmWatch
+    boards: Boards
 
 
 def desk() -> Desk:

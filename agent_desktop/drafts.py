@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from agent_desktop import schemas
-from agent_desktop.desk import me, transaction
+from agent_desktop.desk import desk, me, transaction
 from agent_desktop.errors import check_uid, invalid
 from db.models import Draft, now
 
@@ -48,6 +48,7 @@ def keep(uid: str, form: dict[str, Any]) -> dict[str, Any]:
                     db.add(Draft(user_id=me().id, call_uid=uid, **values))
             except IntegrityError:  # the second tab was faster
                 db.execute(mine.values(**values))
+    desk().boards.ticket_changed(uid, me().login)
     return {"saved_at": round(saved_at.timestamp() * 1000)}
 
 
@@ -75,6 +76,7 @@ def drop(uid: str) -> str:
     check_uid(uid)
     with transaction() as db:
         drop_draft(db, me().id, uid)
+    desk().boards.ticket_changed(uid, me().login)
     return ""
 
 

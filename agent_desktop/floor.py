@@ -13,7 +13,7 @@ import contextlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -154,6 +154,7 @@ class Floor:
         self._counters: dict[str, int] = {}
         self._remembered: OrderedDict[str, Remembered] = OrderedDict()
         self._waiting: set[_Waiting] = set()
+        self.listeners: list[Listener] = []
 
     # --- facts from the cti ----------------------------------------------------------------------
 
@@ -217,6 +218,8 @@ class Floor:
             self._push_link(pbx)
             for number in sorted(before | set(replica.seats)):
                 self._push_seat(number)
+            for listener in self.listeners:
+                listener.floor_changed(pbx, before | set(replica.seats), ())
 
     def take_change(self, pbx: str, socket: str, change: Fact) -> bool:
         """Apply one change and push it to the rooms that it concerns. False: a gap, ask for a snapshot."""
@@ -244,6 +247,8 @@ class Floor:
             for number, modes in listened.items():
                 if self._modes_at(number) != modes:
                     self.emit("watched", {"modes": self._modes_at(number)}, f"seat:{number}")
+            for listener in self.listeners:
+                listener.floor_changed(pbx, {*touched, *listened}, change["changes"])
         return True
 
     @staticmethod
@@ -356,11 +361,6 @@ class Floor:
                 for pbx, replica in self._replicas.items()
             }
 
-    def _link_view(self, pbx: str) -> Fact:
-        link, replica = self._links[pbx], self._replicas[pbx]
-        if link.gone_since is not None:
-            return {"connected": False, "blind_since": replica.blind_since or link.gone_since}
-        return {"connected": replica.connected, "blind_since": replica.blind_since}
     def pictures(self) -> dict[str, Picture]:
         """Each PBX's floor as it is now, or was when it was lost."""
         with self._lock:
@@ -376,6 +376,11 @@ class Floor:
                 for pbx, replica in self._replicas.items()
             }
 
+    def _link_view(self, pbx: str) -> Fact:
+        link, replica = self._links[pbx], self._replicas[pbx]
+        if link.gone_since is not None:
+            return {"connected": False, "blind_since": replica.blind_since or link.gone_since}
+        return {"connected": replica.connected, "blind_since": replica.blind_since}
 
     # --- pushes ----------------------------------------------------------------------------------
 
@@ -431,6 +436,8 @@ class Floor:
         self.emit(
             "link", {"pbx": pbx, **view, "desktop_blind": self._links[pbx].gone_since is not None}, None
         )
+        for listener in self.listeners:
+            listener.link_changed(pbx)
 
     # --- commands --------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from flask import request, session
 from flask_socketio import ConnectionRefusedError as Refused
-from flask_socketio import Namespace, SocketIO, emit, join_room
+from flask_socketio import Namespace, SocketIO, emit, join_room, leave_room
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent_desktop.floor import now_ms
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("desktop")
 
 LEADERS = frozenset({"shift_leader", "supervisor", "administrator"})
+VIEWS = ("map", "board", "wall")
+FORBIDDEN = {"error": "forbidden", "status": 403, "message": "您的岗位无权查看现场。"}
 PAGE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 THREADS_FOR_REQUESTS = 8
 """Each open page holds one thread of the server: these are kept free for requests."""
@@ -125,7 +127,54 @@ class PageNamespace(Namespace):
             self.desk.holders.went(page.seat, page.id, request.sid)  # type: ignore[attr-defined]
         if page:
             self.desk.holders.went(of_leader(page.user_id), page.id, request.sid)  # type: ignore[attr-defined]
+        self.desk.boards.gone(request.sid)  # type: ignore[attr-defined]
         self.desk.figures.pages.set(len(self.desk.pages))
+
+    def on_floor_open(self, data: Any = None) -> dict[str, Any]:
+        """Into the room of a view; answered with the view as it is now."""
+        person, view = self._leader(), _said(data, "view")
+        if person is None:
+            return FORBIDDEN
+        boards = self.desk.boards
+        views = {"map": lambda: boards.floor_view(person), "board": boards.board, "wall": boards.wall}
+        if view not in views:
+            return {"error": "not_found", "status": 404, "message": ""}
+        join_room(f"floor:{view}")
+        boards.opened(view, request.sid)  # type: ignore[attr-defined]
+        return views[view]()
+
+    def on_floor_close(self, data: Any = None) -> None:
+        view = _said(data, "view")
+        if view in VIEWS:
+            leave_room(f"floor:{view}")
+            self.desk.boards.closed(view, request.sid)  # type: ignore[attr-defined]
+
+    def on_focus_open(self, data: Any = None) -> dict[str, Any]:
+        """A page looks at one seat: it is told when there is something new of it to fetch."""
+        seat = _said(data, "seat")
+        if self._leader() is None:
+            return FORBIDDEN
+        if self.desk.floor.seat(seat) is None:
+            return {"error": "not_found", "status": 404, "message": ""}
+        self.on_focus_close()
+        join_room(f"focus:{seat}")
+        self.desk.boards.focus_opened(seat, request.sid)  # type: ignore[attr-defined]
+        return {"seat": seat}
+
+    def on_focus_close(self, _data: Any = None) -> None:
+        for seat in self.desk.boards.focus_closed(request.sid):  # type: ignore[attr-defined]
+            leave_room(f"focus:{seat}")
+
+    def _leader(self) -> Any:
+        """Who asks, if a leader; asked at each event, because roles change."""
+        person = self._person()
+        return person if person is not None and person.role in LEADERS else None
+
+    def _leave_the_floor(self) -> None:
+        for view in VIEWS:
+            leave_room(f"floor:{view}")
+        self.on_focus_close()
+        self.desk.boards.gone(request.sid)  # type: ignore[attr-defined]
 
     def on_ping_screen(self, _data: Any = None) -> dict[str, Any]:
         """Is the page still entitled? The acknowledgement tells it, and what time it is here."""
@@ -133,6 +182,8 @@ class PageNamespace(Namespace):
         person = self._person()
         if page is None or person is None or person.id != page.user_id:
             return {"error": "not_logged_in", "server_time": now_ms()}
+        if person.role not in LEADERS:
+            self._leave_the_floor()
         return {"server_time": now_ms()}
 
     def _person(self) -> Any:
@@ -143,6 +194,10 @@ class PageNamespace(Namespace):
             return self.desk.people.find(int(user_id))
         except SQLAlchemyError:
             raise Refused("database_away") from None
+
+
+def _said(data: Any, key: str) -> str:
+    return str(data.get(key, ""))[:16] if isinstance(data, dict) else ""
 
 
 class CtiNamespace(Namespace):

@@ -46,6 +46,8 @@ def create(header: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
             drop_draft(db, who.id, uid)
         detail = _detail(db, ticket)
     _tell(ticket.number)
+    if uid:
+        desk().boards.ticket_changed(uid, who.login)
     return detail
 
 
