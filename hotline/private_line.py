@@ -88,7 +88,7 @@ class PrivateLine:
     settings. The database is made and filled with the demo city at once; `start` starts the processes.
     """
 
-    PARTS = {  # noqa: RUF012
+    PARTS: dict[str, tuple[str, ...]] = {  # noqa: RUF012
         "pbx": ("-m", "hotline.pbx"),
         "cti": ("-m", "cti"),
         "desktop": ("-m", "agent_desktop"),

@@ -46,7 +46,7 @@ def callers(session: Session, count: int) -> list[Caller]:
 
 def leaders(count: int) -> list[str]:
     """Log-ins of those who watch the floor."""
-    return [f"leader{place:02d}" for place in range(1, count + 1)]
+    return [f"watcher{place:02d}" for place in range(1, count + 1)]
 
 
 def add_leaders(session: Session, count: int, password_hash: str) -> None:

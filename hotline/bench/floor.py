@@ -442,7 +442,7 @@ def _soak(plan: FloorPlan, line: PrivateLine, say: Say) -> dict[str, Any]:
 
     The pushes go so many times as often, too: what a page takes in a shift it takes here.
     """
-    line.PARTS = {**line.PARTS, "desktop": ("-m", "hotline.bench.hasty_desktop")}
+    line.PARTS = {**line.PARTS, "desktop": ("-m", "hotline.bench.hasty_desktop", str(plan.speed))}
     line.start("desktop")
     until(lambda: _answers(line), 30, "the desktop answers")
     whole = plan.hours * 3600

@@ -125,13 +125,16 @@ async def _watch(job: dict[str, Any], ready: Callable[[], None], stop: threading
         async with gate:
             await page.open(login, job["password"])
 
-    await asyncio.gather(*(arrive(place, login) for place, login in enumerate(job["leaders"])))
-    ready()
-    await asyncio.to_thread(stop.wait)
+    try:
+        await asyncio.gather(*(arrive(place, login) for place, login in enumerate(job["leaders"])))
+        ready()
+        await asyncio.to_thread(stop.wait)
+    finally:
+        for page in pages:
+            await page.close()
     faults: Counter[str] = Counter()
     for page in pages:
         faults.update(page.faults)
-        await page.close()
     return {
         "views": {view: _added_up([page for page in pages if page.view == view]) for view in VIEWS},
         "ages": [sample for page in pages for sample in page.ages],

@@ -177,6 +177,10 @@ class MadeLink:
         else:
             await self.client.call("floor_change", change, namespace=NAMESPACE, timeout=60)
 
+    async def beat(self) -> None:
+        """The sign of life without which the desktop calls the floor blind."""
+        await self.client.emit("beat", {"at": now_ms()}, namespace=NAMESPACE)
+
     async def _snapshot(self, _data: Any = None) -> None:
         self.snapshots += 1
         whole = {
@@ -226,6 +230,7 @@ async def _watch(job: dict[str, Any], ready: Callable[[], None], stop: threading
                 await link.push(changes.as_list(), at)
             if not marks or now_ms() - marks[-1][0] >= 1000:
                 marks.append((now_ms(), round(second, 1), link.seq))
+                await link.beat()
             await asyncio.sleep(0.01)
         copying.cancel()
         with contextlib.suppress(asyncio.CancelledError):
