@@ -272,6 +272,43 @@ _QUEUE = (
 )
 """Of queues and of the day; `queue_x` explains `x` of `reports.interval.Figures` and of the board."""
 
+_LIVE = "现场看板：电话系统此刻的状态，不是统计"
+_NOW = (
+    Definition(
+        "now_waiting", "正在排队", "此刻在队列中等待或正在坐席振铃、尚无人应答的来电", "", _NOT_ASKED, _LIVE
+    ),
+    Definition(
+        "now_longest_wait",
+        "最长等待",
+        "正在排队的来电中等待最久的一通，从要求人工起到此刻",
+        "",
+        "已应答和已挂断的来电",
+        _LIVE,
+    ),
+    Definition(
+        "now_ready", "示闲坐席", "示闲、话机在线且没有通话的坐席", "", "话机失联、示忙、话后处理的坐席", _LIVE
+    ),
+    Definition("now_in_call", "通话坐席", "振铃、通话和保持中的坐席", "", "话后处理的坐席", _LIVE),
+    Definition("now_after_call", "话后坐席", "正在话后处理的坐席", "", "因其他原因示忙的坐席", _LIVE),
+    Definition(
+        "now_not_ready",
+        "示忙坐席",
+        "因小休、就餐等原因示忙的坐席，按原因分列",
+        "",
+        "话后处理、未签入的坐席",
+        _LIVE,
+    ),
+    Definition(
+        "now_trunk",
+        "中继占用",
+        "此刻与运营商之间占用的话路数，呼入和呼出合计",
+        "",
+        "坐席话机与电话系统之间的话路；上限为设置项“中继线路数”",
+        _LIVE,
+    ),
+)
+"""What the floor says at this moment; no report counts it."""
+
 DEFINITIONS: dict[str, Definition] = {
-    definition.code: definition for definition in (*_ALL, *_ROSTER, *_QUEUE)
+    definition.code: definition for definition in (*_ALL, *_ROSTER, *_QUEUE, *_NOW)
 }

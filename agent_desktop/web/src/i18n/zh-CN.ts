@@ -1121,6 +1121,7 @@ export default {
     },
     explain: {
       of: '{name} 是怎样计算的',
+      name: '指标',
       numerator: '分子',
       counted: '计数',
       denominator: '分母',

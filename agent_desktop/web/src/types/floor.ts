@@ -164,7 +164,7 @@ export interface Board {
   callbacks_owed: number
   wait_norm_seconds: number
   /** The database does not answer since then: what is counted stands still, what is live goes on. */
-  stale_since?: number | null
+  figures_since?: number | null
 }
 
 export interface WallDay {
