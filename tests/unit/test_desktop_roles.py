@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from agent_desktop.access import ALLOWED, PUBLIC
 from agent_desktop.app import Parts
-from db.models import Alarm, Citizen, RosterEntry, ShiftKind, now
+from db.models import AgentGroup, Alarm, Citizen, RosterEntry, ShiftKind, now
 from ivr.missed import note_ended
 
 pytest_plugins = ["desktop_fixtures"]
@@ -168,6 +168,13 @@ REQUESTS: dict[str, tuple[str, str, object]] = {
     "floor.seat": ("GET", "/api/floor/seats/8001", None),
     "floor.figures_of_interval": ("GET", "/api/reports/interval?from=1000&to=2000", None),
     "floor.definitions": ("GET", "/api/definitions", None),
+    "meeting.show": ("GET", "/api/meeting", None),
+    "meeting.keep": (
+        "PUT",
+        "/api/meeting",
+        {"day": TODAY.isoformat(), "group": 1, "version": 0, "points": "放慢语速"},
+    ),
+    "meeting.download": ("GET", "/api/meeting.docx", None),
     "missed.listing": ("GET", "/api/missed?state=open", None),
     "missed.count": ("GET", "/api/missed/count", None),
     "missed.take": ("POST", "/api/missed/1/take", {}),
@@ -223,6 +230,7 @@ def there_is_something_to_supervise(cti: Cti, login: str) -> None:
 
 def planned(session: Session) -> None:
     """Two kinds of shifts, and three shifts in the next days."""
+    session.add(AgentGroup(name="话务一组"))
     session.add(ShiftKind(code="early", label="早班", from_time="08:00", to_time="16:00"))
     session.add(ShiftKind(code="late", label="晚班", from_time="16:00", to_time="23:30"))
     for user_id, ahead, kind, hours in (
