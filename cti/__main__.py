@@ -30,6 +30,7 @@ from cti.copier import Copier
 from cti.fitting import Fitting
 from cti.help import Help
 from cti.link.client import DesktopLink
+from cti.moving import Moving
 from cti.outbound import Outbound
 from cti.recording import Recording
 from cti.steps import Steps
@@ -88,7 +89,9 @@ class Cti:
         self.supervision = Supervision(self.ami, self.commands, lambda: self.floor, self._watch_changed)
         self.help = Help(self.ami, self.commands, self._event)
         self.side_work: set[asyncio.Task[None]] = set()
+        self.moving = Moving(self.ami, self.commands, lambda: self.floor, self._event)
         self.fitting = Fitting(self.ami, sessions(engine))
+        self.commands.verbs["skills_changed"] = self.fitting.skills_changed
         steps = Steps(sessions(engine), settings.area_code)
         self.ari = Ari(
             "127.0.0.1",
@@ -142,9 +145,6 @@ class Cti:
 
     async def carry_out(self, command: dict[str, Any]) -> dict[str, Any]:
         """Carry out a desktop's command. Nobody is logged in or out while skills are fitted."""
-        if command.get("name") == "skills_changed":
-            self.fitting.nudge()
-            return {"ok": True}
         if command.get("name") not in ("sign_in", "sign_out"):
             return await self.commands.run(command)
         async with self.fitting.quiet:
@@ -165,6 +165,7 @@ class Cti:
     def _event(self, event: f.Event) -> None:
         if isinstance(event, f.RingEnded | f.TalkEnded | f.CallEnded):
             self.outbound.gone(event.uid)
+        self.moving.watch(event)
         self._change(f.apply(self.floor, event), event.at)
 
     def _change(self, changes: f.Changes, event_at: int | None) -> None:

@@ -242,6 +242,11 @@ def _told_consult(m: Message, at: int, uid: str) -> list[f.Event]:
     return [f.ConsultBegan(at, uid, seat, party_of(m["More"]))] if seat else []
 
 
+def _told_moved(m: Message, at: int, uid: str) -> list[f.Event]:
+    call = call_of(m)
+    return [f.CallerMoved(at, replace(call, answered_at=None))] if call else []
+
+
 def _told_taken(m: Message, at: int, uid: str) -> list[f.Event]:
     call, by = call_of(m), variables(m).get("HL_TAKEN_BY")
     if call is None or not by:
@@ -261,6 +266,7 @@ _WORDS: dict[str, Callable[[Message, int, str], list[f.Event]]] = {
     "PartyLeft": lambda m, at, uid: [f.PartyLeft(at, uid)],
     "ThreeWay": lambda m, at, uid: [f.ThreeWayBegan(at, uid)],
     "AgentLeft": lambda m, at, uid: [f.TalkEnded(at, seat_of(m["Seat"]) or "", uid)],
+    "Moved": _told_moved,
     "TakenOver": _told_taken,
     "HandedOver": lambda m, at, uid: [f.HandedOver(at, uid, seat_of(m["Seat"]), m["Channel"])],
 }

@@ -58,10 +58,13 @@ class Commands:
         """Carry out {"name", ...arguments} and return the acknowledgement {"ok": true, ...} or
         {"ok": false, "error": code, "detail": text}. Never raises."""
         arguments = {k: v for k, v in message.items() if k != "name"}
+        expects = arguments.pop("expects", None)
         verb = self.verbs.get(str(message.get("name")))
         if verb is None:
             return _no("refused", f"unknown command {message.get('name')!r}")
         try:
+            if isinstance(expects, dict):
+                self._check_expected(str(arguments.get("seat")), expects)
             answer = await verb(**arguments)
         except Refused as refusal:
             return _no(refusal.code, str(refusal))
@@ -75,6 +78,13 @@ class Commands:
         except (TypeError, ValueError) as error:
             return _no("refused", f"bad arguments: {error}")
         return {"ok": True, **(answer or {})}
+
+    def _check_expected(self, seat: str, expects: dict[str, Any]) -> None:
+        """{"agent", "uid"}: who and which call the person who commands saw at the seat. Raises Refused."""
+        place = self._seat(seat)
+        now = {"agent": place.agent, "uid": place.call}
+        if any(name in expects and expects[name] != fact for name, fact in now.items()):
+            raise Refused("changed", f"seat {seat} is {now} by now, not {expects}")
 
     async def sign_in(self, seat: str, agent: str, queues: list[list[Any]], telephone: str = "desk") -> None:
         """Make the seat's telephone (desk | browser) a member of the agent's queues, not ready with reason

@@ -1,7 +1,7 @@
 """Keeps who is rung for which queue as the skills and the special desks want it, during the shift too.
 
-    skills, periods ◄── database, read every 20 s, at the full minute, and after each log-in
-         │
+    skills, overrides, periods, switches ◄── database, read every 20 s, at the full minute, when one of
+         │                them ends, after each log-in, and when a desktop says so (skills_changed)
          ├─► skills.steps ─► QueueAdd | QueuePenalty | QueueRemove
          └─► DESK_<queue>=open|closed, ANNOUNCE_<scope>=<sound>: globals for the dialplan
 
@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import structlog
 from sqlalchemy import select
@@ -23,16 +23,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cti.ami import ActionRefused, Ami, AmiError, Message
+from cti.commands import Refused
 from cti.skills import Join, Leave, Member, Skill, Step, steps, wanted
-from db.models import Queue, QueueMembership, SpecialDeskPeriod, User
-from db.special_desks import Period, is_open
+from cti.switches import Rule, globals_of, rules
+from db import open_queues
+from db.models import QueueMembership, SkillOverride, User
+from db.open_queues import Opening
 from ivr import announce
 
 log = structlog.get_logger()
 
-CITY_TIME = ZoneInfo("Asia/Shanghai")
 EVERY = 20.0
 """Seconds between two looks at the database: so long a change takes at the most."""
+AT_ONCE = 4.0
+"""Seconds in which a desktop that waits for it is answered: below its own limit for a command."""
 GATHER = 0.2
 """Seconds from a nudge to the look: one log-in makes several."""
 _RINGING = "6"
@@ -41,35 +45,51 @@ _RINGING = "6"
 
 @dataclass(frozen=True)
 class Roster:
-    """What the database says: queues, who serves them, and when the special ones are open."""
+    """What the database says: which queues are open, who serves them, where they overflow to."""
 
-    queues: tuple[str, ...] = ()
     skills: tuple[Skill, ...] = ()
-    periods: Mapping[str, tuple[Period, ...]] = field(default_factory=dict)
+    openings: Mapping[str, Opening] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
     announced: Mapping[str, str] = field(default_factory=dict)
     """The dialplan's globals of the announcements on air."""
+    ends: tuple[datetime, ...] = ()
+    """When an override is over (UTC)."""
 
-    def closed(self, at: datetime) -> frozenset[str]:
-        """The special desks that are closed at `at` (naive city time)."""
-        return frozenset(queue for queue, periods in self.periods.items() if not is_open(periods, at))
+    def closed(self, now: datetime) -> frozenset[str]:
+        """The queues that are closed at `now` (UTC)."""
+        return frozenset(queue for queue, opening in self.openings.items() if not opening.is_open(now))
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """The next moment at which something of this becomes different by itself."""
+        moments = [*self.ends, *(opening.changes_at(now) for opening in self.openings.values())]
+        return min((one for one in moments if one and one > now), default=None)
 
 
-def read(session: Session) -> Roster:
-    """The roster as the database has it; people whose account is closed have no skills."""
-    skills = session.execute(
+def read(session: Session, now: datetime) -> Roster:
+    """The roster as the database has it; people whose account is closed have no skills. `now` in UTC."""
+    rows = session.execute(
         select(User.login, QueueMembership.queue, QueueMembership.penalty)
         .join(User, User.id == QueueMembership.user_id)
         .where(User.active)
     )
-    periods: dict[str, tuple[Period, ...]] = {}
-    for row in session.scalars(select(SpecialDeskPeriod)):
-        period = Period(row.opens_on, row.closes_on, row.from_time or None, row.to_time or None)
-        periods[row.queue] = (*periods.get(row.queue, ()), period)
+    skills = {(login, queue): Skill(login, queue, max(0, penalty)) for login, queue, penalty in rows}
+    ends = []
+    for login, one in session.execute(
+        select(User.login, SkillOverride)
+        .join(User, User.id == SkillOverride.user_id)
+        .where(User.active, SkillOverride.until > now)
+    ):
+        ends.append(one.until)
+        if one.penalty is None:
+            skills.pop((login, one.queue), None)
+        else:
+            skills[login, one.queue] = Skill(login, one.queue, max(0, one.penalty))
     return Roster(
-        tuple(session.scalars(select(Queue.name).order_by(Queue.name))),
-        tuple(Skill(login, queue, max(0, penalty)) for login, queue, penalty in skills),
-        periods,
-        announce.on_air(session, datetime.now(UTC)),
+        tuple(skills.values()),
+        open_queues.read(session),
+        rules(session),
+        announce.on_air(session, now),
+        tuple(ends),
     )
 
 
@@ -82,11 +102,31 @@ class Fitting:
         self._roster: Roster | None = None
         self._away = False
         self._nudged = asyncio.Event()
+        self._looking = asyncio.Lock()
         self.quiet = asyncio.Lock()
 
     def nudge(self) -> None:
         """Look soon: somebody has logged in, or Asterisk is back."""
         self._nudged.set()
+
+    async def skills_changed(self, seat: str = "", agent: str = "") -> dict[str, Any]:
+        """Look now, and say when Asterisk is as the tables want it; with `agent` (login) the queues in which
+        it has them: {"queues": [...]}.
+
+        Raises AmiError, and Refused not_confirmed where the database cannot be read or it takes too long.
+        """
+        try:
+            async with asyncio.timeout(AT_ONCE):
+                await self.fit()
+                if self._away:
+                    raise Refused("not_confirmed", "the database cannot be read")
+                if not agent:
+                    return {}
+                mine = members_of(await self._ami.listing("QueueStatus"))
+        except TimeoutError:
+            self.nudge()
+            raise Refused("not_confirmed", "Asterisk is not as the tables want it yet") from None
+        return {"queues": sorted({one.queue for one in mine if one.agent == agent})}
 
     async def run(self) -> None:
         """Fit for ever; a PBX that is away is tried again with the next look."""
@@ -98,10 +138,13 @@ class Fitting:
             await self._rest()
 
     async def _rest(self) -> None:
-        # Desks open and close at full minutes.
+        # Desks open and close at full minutes; what was switched by hand ends at its own moment.
         until_minute = 60 - time.time() % 60 + 0.1
+        now = datetime.now(UTC)
+        change = self._roster.next_change(now) if self._roster else None
+        left = (change - now).total_seconds() + 0.1 if change else EVERY
         try:
-            async with asyncio.timeout(min(EVERY, until_minute)):
+            async with asyncio.timeout(min(EVERY, until_minute, left)):
                 await self._nudged.wait()
             await asyncio.sleep(GATHER)
         except TimeoutError:
@@ -110,17 +153,16 @@ class Fitting:
 
     async def fit(self) -> int:
         """One look; gives the number of steps taken. Raises AmiError."""
-        roster = await self._read()
-        if roster is None:
-            return 0
-        closed = roster.closed(datetime.now(CITY_TIME).replace(tzinfo=None))
-        for queue in roster.queues:
-            word = "closed" if queue in closed else "open"
-            await self._ami.action("Setvar", Variable=f"DESK_{queue}", Value=word)
-        for name, value in roster.announced.items():
-            await self._ami.action("Setvar", Variable=name, Value=value)
-        async with self.quiet:
-            return await self._fit_members(roster, closed)
+        async with self._looking:
+            roster = await self._read()
+            if roster is None:
+                return 0
+            now = datetime.now(UTC)
+            told = {**globals_of(roster.openings, roster.rules, now), **roster.announced}
+            for name, value in told.items():
+                await self._ami.action("Setvar", Variable=name, Value=value)
+            async with self.quiet:
+                return await self._fit_members(roster, roster.closed(now))
 
     async def _read(self) -> Roster | None:
         try:
@@ -134,7 +176,7 @@ class Fitting:
 
     def _read_now(self) -> Roster:
         with self._sessions() as session:
-            return read(session)
+            return read(session, datetime.now(UTC))
 
     async def _fit_members(self, roster: Roster, closed: frozenset[str]) -> int:
         status = await self._ami.listing("QueueStatus")

@@ -260,6 +260,25 @@ class CallReturning:
 
 
 @dataclass(frozen=True)
+class CallerMoved:
+    """A supervisor has moved a waiting caller, who is on the way to another queue or a seat."""
+
+    at: int
+    call: FloorCall
+
+
+@dataclass(frozen=True)
+class QueueOrdered:
+    """A supervisor has moved a caller within the queue: its order now, and the caller's new priority."""
+
+    at: int
+    queue: str
+    waiting: tuple[str, ...]
+    uid: str
+    priority: int
+
+
+@dataclass(frozen=True)
 class CallTaken:
     """A supervisor has taken the call over; `channel` is the supervisor's."""
 
@@ -353,6 +372,8 @@ Event = (
     | ThreeWayBegan
     | HandedOver
     | CallReturning
+    | CallerMoved
+    | QueueOrdered
     | CallTaken
     | TakerLeft
     | RecordingPaused
@@ -494,6 +515,28 @@ def _left_queue(floor: Floor, event: CallLeftQueue) -> Changes:
     # A ringing call leaves the queue a moment before it is connected; one that waits goes away.
     gone: dict[str, FloorCall | None] = {event.uid: None} if call and call.state == "queue" else {}
     return Changes(calls=gone, queues=left)
+
+
+def _moved(floor: Floor, event: CallerMoved) -> Changes:
+    known = floor.calls.get(event.call.uid)
+    if known and known.state != "queue":
+        return Changes()
+    return Changes(
+        calls={event.call.uid: replace(event.call, state="queue", queued_at=event.at, event_at=event.at)}
+    )
+
+
+def _ordered(floor: Floor, event: QueueOrdered) -> Changes:
+    call = floor.calls.get(event.uid)
+    moved = call is not None and call.priority != event.priority and call.state == "queue"
+    calls: dict[str, FloorCall | None] = (
+        {event.uid: replace(call, priority=event.priority, event_at=event.at)} if call and moved else {}
+    )
+    # Who has left since Asterisk was asked, or come, was told by an event of its own.
+    before = floor.queues.get(event.queue, ())
+    places = {uid: place for place, uid in enumerate(event.waiting)}
+    after = tuple(sorted(before, key=lambda uid: places.get(uid, len(places))))
+    return Changes(calls=calls, queues={event.queue: after} if after != before else {})
 
 
 def _rang(floor: Floor, event: SeatRang) -> Changes:
@@ -839,6 +882,8 @@ _RULES: dict[type, Callable[[Floor, Any], Changes]] = {
     ThreeWayBegan: _three_way,
     HandedOver: _handed_over,
     CallReturning: _returning,
+    CallerMoved: _moved,
+    QueueOrdered: _ordered,
     CallTaken: _taken,
     TakerLeft: _taker_left,
     RecordingPaused: _recording_paused,

@@ -310,8 +310,10 @@ def _agent_picked_up(facts: CallFacts, entry: Entry) -> CallFacts:
         named = parts.changed(facts.parts, Kind.AGENT, agent=entry.agent) if stays else facts.parts
         return replace(facts, parts=named)
     picked = replace(facts, picked_up_at=entry.at, picked_up_seat=_seat(_field(entry, 1)))
-    if facts.answered_at and facts.towards and facts.towards.is_seat:
-        return _with_agent(picked, entry.agent, entry.at)  # a seat that is called by itself has no CONNECT
+    if facts.towards and facts.towards.is_seat:
+        # A seat that is called by itself has no CONNECT.
+        first = picked if facts.answered_at else _answered_first(picked, entry.agent, entry.at)
+        return _with_agent(first, entry.agent, entry.at)
     return picked
 
 
@@ -324,15 +326,29 @@ def _connected(facts: CallFacts, entry: Entry) -> CallFacts:
     at = facts.picked_up_at or entry.at
     if facts.answered_at:
         return _with_agent(facts, entry.agent, at)
-    first = replace(
-        facts,
-        answered_at=at,
-        agent=entry.agent,
-        seat=facts.picked_up_seat,
-        queue=entry.queue or facts.queue,
-        wait_ms=_between(facts.to_person_at, at),
-    )
+    first = replace(_answered_first(facts, entry.agent, at), queue=entry.queue or facts.queue)
     return _with_agent(first, entry.agent, at)
+
+
+def _answered_first(facts: CallFacts, agent: str | None, at: datetime) -> CallFacts:
+    """The first answer by a person: the wait is over."""
+    wait = _between(facts.to_person_at, at)
+    return replace(facts, answered_at=at, agent=agent, seat=facts.picked_up_seat, wait_ms=wait)
+
+
+def _moved(facts: CallFacts, entry: Entry) -> CallFacts:
+    """By a supervisor, while waiting: the wait goes on."""
+    kind, target = _field(entry, 1), _field(entry, 2)[:32]
+    if kind == "queue":
+        return replace(facts, queue=target or facts.queue, towards=None)
+    if kind == "seat":
+        return replace(facts, towards=Towards(_seat(target) or "", is_seat=True))
+    return facts
+
+
+def _overflowed(facts: CallFacts, entry: Entry) -> CallFacts:
+    # Given on to another queue, the citizen goes on waiting: nothing was offered.
+    return facts if _field(entry, 3) == "queue" else _chosen(Outcome.OVERFLOWED)(facts, entry)
 
 
 def _with_agent(facts: CallFacts, agent: str | None, at: datetime) -> CallFacts:
@@ -519,7 +535,8 @@ _RULES: dict[str, Rule] = {
     "COMPLETEAGENT": _agent_ended,
     "TRANSFERRED": _transferred,
     "OUTSIDEANSWERED": _outside_answered,
-    "OVERFLOW": _chosen(Outcome.OVERFLOWED),
+    "OVERFLOW": _overflowed,
+    "MOVED": _moved,
     "CALLBACKASKED": _callback_asked,
     "MESSAGELEFT": _chosen(Outcome.VOICEMAIL_LEFT),
     "SELFSERVED": _chosen(Outcome.SELF_SERVED),
