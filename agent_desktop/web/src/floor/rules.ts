@@ -128,7 +128,7 @@ export const DENSITIES = ['roomy', 'medium', 'compact', 'tiny'] as const
 export type Density = (typeof DENSITIES)[number]
 /** Least width and height of a tile in CSS pixels; floor.css has the same heights. */
 export const TILE_SIZE: Record<Density, { width: number; height: number }> = {
-  roomy: { width: 232, height: 138 },
+  roomy: { width: 196, height: 134 },
   medium: { width: 178, height: 92 },
   compact: { width: 140, height: 66 },
   tiny: { width: 112, height: 42 },
@@ -136,19 +136,23 @@ export const TILE_SIZE: Record<Density, { width: number; height: number }> = {
 export const TILE_GAP = 6
 export const HEADING = 34
 
-/** The most generous density at which all sections fit the room; the densest where none does. */
-export function fitting(parts: readonly Section[], width: number, height: number): Density {
-  const fits = (density: Density) => {
-    const size = TILE_SIZE[density]
-    const across = Math.max(1, Math.floor((width + TILE_GAP) / (size.width + TILE_GAP)))
-    const needed = parts.reduce((sum, part) => {
-      const rows = part.rows || Math.ceil(part.tiles.length / across)
-      return sum + HEADING + rows * (size.height + TILE_GAP)
-    }, 0)
-    return needed <= height && parts.every((part) => part.columns <= across)
-  }
-  return DENSITIES.find(fits) ?? 'tiny'
+/** Few seats on a large screen are drawn larger. */
+const SCALES = [1.6, 1.45, 1.3, 1.15, 1]
+
+function fits(parts: readonly Section[], width: number, height: number, tile: Density, scale = 1): boolean {
+  const size = TILE_SIZE[tile]
+  const across = Math.max(1, Math.floor((width + TILE_GAP * scale) / ((size.width + TILE_GAP) * scale)))
+  const needed = parts.reduce((sum, part) => {
+    const rows = part.rows || Math.ceil(part.tiles.length / across)
+    return sum + HEADING + rows * (size.height + TILE_GAP) * scale
+  }, 0)
+  return needed <= height && parts.every((part) => part.columns <= across)
 }
+/** The most generous density at which all sections fit the room; the densest where none does. */
+export const fitting = (parts: readonly Section[], width: number, height: number): Density =>
+  DENSITIES.find((one) => fits(parts, width, height, one)) ?? 'tiny'
+export const scaleFor = (parts: readonly Section[], width: number, height: number, tile: Density): number =>
+  tile === 'roomy' ? (SCALES.find((scale) => fits(parts, width, height, tile, scale)) ?? 1) : 1
 
 export interface Box {
   seat: string

@@ -982,8 +982,9 @@ export default {
     judged: { good: '达标', warn: '接近限值', bad: '未达标', none: '' },
     blind: '失联',
     blindSince: '自 {time} 起看不见',
+    since: '{time} 起',
     blindSome: '{pbx} 自 {time} 起看不见，以下数字不含其最新变化',
-    blindAll: '与电话系统失去联系，自 {time} 起看不见；以下数字停在该时刻',
+    blindAll: '看不见排队与坐席；统计数字停在 {time}，恢复联系后自动补齐',
     stale: '数据库暂时不可用，统计数字停在 {time}；排队与坐席仍是实时的',
     asOf: '截至 {time}',
     now: {
@@ -1049,7 +1050,7 @@ export default {
     place: '第 {n} 位',
     withheld: '号码未显示',
     noPath: '未经菜单',
-    waited: '等待 {time}',
+    waited: '已等待 {time}',
     first: '优先',
     priorityHint: '优先级 {n}：排在普通来电之前',
     front: '移到最前',
@@ -1058,7 +1059,6 @@ export default {
     moveOf: '{what}：{number}',
     move: {
       title: '调整排队',
-      who: '{number} · {region} · {queue} · 已等待 {time}',
       how: '怎样调整',
       front: '移到最前：下一个接听',
       queue: '转到其他队列：已等待的时间保留',
