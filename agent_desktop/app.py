@@ -27,6 +27,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import ivr.menu
 from agent_desktop import (
     alarms,
+    announcements,
     attachments,
     browser_files,
     caller_notes,
@@ -40,6 +41,7 @@ from agent_desktop import (
     listening,
     meeting,
     menu_words,
+    messages,
     missed,
     phone_pages,
     roster,
@@ -146,6 +148,8 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
         roster,
         meeting,
         supervision,
+        announcements,
+        messages,
         alarms,
         floor_pages,
         browser_files,
@@ -293,10 +297,12 @@ def _tick(desk: Desk, stop: threading.Event) -> None:
     """Once a second: seats without a page, who waits for a call back; once a minute: names of queues."""
     names_at = time.monotonic()
     missed_calls = missed.Watch(desk)
+    announced = announcements.Watch(desk)
     while not stop.wait(1.0):
         watch_screens(desk, time.monotonic())
         desk.floor.look_for_silence()
         missed_calls.look(time.monotonic())
+        announced.look()
         desk.alarms.look()
         if time.monotonic() - names_at >= NAMES_SECONDS:
             names_at = time.monotonic()

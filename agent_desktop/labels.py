@@ -86,6 +86,12 @@ FLOOR_ACTIONS = {
     "floor_settings": "修改现场设置",
     "acknowledge_alarm": "确认告警",
     "alarm_rules": "修改告警规则",
+    "announcement_made": "制作紧急公告",
+    "announcement_listened": "播放公告声音",
+    "announcement_heard": "试听确认公告",
+    "announcement_published": "播出紧急公告",
+    "announcement_ended": "结束紧急公告",
+    "message_sent": "发送消息",
 }
 """What supervisors do, as the access log has it; "<action>_refused" where the telephone did not take it."""
 MISSED_RESULTS = {

@@ -179,6 +179,22 @@ def resume_recording() -> dict[str, Any]:
     return _recording("resume_recording")
 
 
+@blueprint.post("/ask-help")
+@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.doc(responses=COMMAND_ERRORS)
+def ask_help() -> dict[str, Any]:
+    """求助: the own tile lights up on the shift leader's map until somebody comes or it is taken back."""
+    return _command("ask_help")
+
+
+@blueprint.post("/cancel-help")
+@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.doc(responses=COMMAND_ERRORS)
+def cancel_help() -> dict[str, Any]:
+    """Help is needed no more."""
+    return _command("cancel_help")
+
+
 def _recording(name: str) -> dict[str, Any]:
     """The journal holds it too, so that a database away does not keep the citizen's number on tape."""
     call = desk().floor.call_at(my_seat())

@@ -758,6 +758,16 @@ class Announcement(Base):
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
 
+# Two who publish at once cannot both be on air.
+Index(
+    "uq_announcements_on_air",
+    Announcement.scope,
+    unique=True,
+    sqlite_where=Announcement.state == "on_air",
+    postgresql_where=Announcement.state == "on_air",
+)
+
+
 class FloorMessage(Base):
     """A message from a supervisor to one agent, a group or all, or from an agent to the shift leaders."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import Announcement, Queue
@@ -169,6 +169,7 @@ def note_heard(session: Session, announcement_id: int, by: int, at: datetime) ->
         raise NotReady
     if one.heard_at is None:
         one.heard_by, one.heard_at = by, at
+        session.flush()
     return one
 
 
@@ -177,7 +178,8 @@ def publish(
 ) -> tuple[Announcement, Announcement | None]:
     """On air until `until` (for one that is on air: with another end); gives it and the one it replaces.
 
-    Raises AnnounceProblem: UnknownAnnouncement, NotReady, NotHeard, BadEnd, ScopeTaken.
+    Raises AnnounceProblem: UnknownAnnouncement, NotReady, NotHeard, BadEnd, ScopeTaken; IntegrityError or
+    StaleDataError where somebody else was faster.
     """
     one = find(session, announcement_id)
     settle(session, at)
@@ -187,6 +189,7 @@ def publish(
         if not replace:
             raise ScopeTaken(other)
         other.state, other.ended_by, other.ended_at = "ended", by, at
+        session.flush()
     if one.state == "ready":
         one.state, one.on_air_by, one.on_air_at = "on_air", by, at
     one.until = until
@@ -201,6 +204,7 @@ def end(session: Session, announcement_id: int, by: int, at: datetime) -> Announ
     if one.state == "ended":
         raise NotReady
     one.state, one.ended_by, one.ended_at = "ended", by, at
+    session.flush()
     return one
 
 
@@ -216,8 +220,8 @@ def settle(session: Session, at: datetime) -> int:
 
 def mark(session: Session) -> tuple[int, int]:
     """Changes whenever an announcement does: (how many there are, sum of their versions)."""
-    rows = session.execute(select(Announcement.id, Announcement.version)).all()
-    return len(rows), sum(row.version for row in rows)
+    count, versions = session.execute(select(func.count(), func.sum(Announcement.version))).one()
+    return int(count), int(versions or 0)
 
 
 def utc(at_ms: int) -> datetime:

@@ -8,16 +8,31 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from desktop_parts import MOBILE, PEOPLE, Browser, Cti, Form, keep_recording, past_call
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from agent_desktop.access import ALLOWED, PUBLIC
 from agent_desktop.app import Parts
-from db.models import AgentGroup, Alarm, Citizen, RosterEntry, ShiftKind, now
+from db.models import (
+    AccessLog,
+    AgentGroup,
+    Alarm,
+    Announcement,
+    Citizen,
+    FloorMessage,
+    MessageReceipt,
+    RosterEntry,
+    ShiftKind,
+    User,
+    now,
+)
+from ivr import announce_files
 from ivr.missed import note_ended
 
 pytest_plugins = ["desktop_fixtures"]
 
 TODAY = datetime.now(ZoneInfo("Asia/Shanghai")).date()
+IN_A_DAY = round((now() + timedelta(days=1)).timestamp() * 1000)
 ROSTERED = {"user_id": 1, "day": (TODAY + timedelta(days=3)).isoformat(), "kind": "early"}
 
 REQUESTS: dict[str, tuple[str, str, object]] = {
@@ -43,6 +58,8 @@ REQUESTS: dict[str, tuple[str, str, object]] = {
     "seat.end_all": ("POST", "/api/seat/end-all", {}),
     "seat.pause_recording": ("POST", "/api/seat/pause-recording", {}),
     "seat.resume_recording": ("POST", "/api/seat/resume-recording", {}),
+    "seat.ask_help": ("POST", "/api/seat/ask-help", {}),
+    "seat.cancel_help": ("POST", "/api/seat/cancel-help", {}),
     "phones.seat_phone": ("POST", "/api/seat/phone", {"page": "p1"}),
     "phones.citizen_phone": ("POST", "/api/citizen/phone", {}),
     "phones.citizen_phone_gone": ("DELETE", "/api/citizen/phone?user=citizen1", None),
@@ -175,6 +192,23 @@ REQUESTS: dict[str, tuple[str, str, object]] = {
         {"day": TODAY.isoformat(), "group": 1, "version": 0, "points": "放慢语速"},
     ),
     "meeting.download": ("GET", "/api/meeting.docx", None),
+    "announcements.listing": ("GET", "/api/announcements", None),
+    "announcements.on_air": ("GET", "/api/announcements/on-air", None),
+    "announcements.make": ("POST", "/api/announcements", {"text": "停水通知", "scope": "arrival"}),
+    "announcements.upload": (
+        "POST",
+        "/api/announcements/upload",
+        Form(scope="arrival", file=("停水.wav", b"RIFF")),
+    ),
+    "announcements.audio": ("GET", "/api/announcements/1/audio", None),
+    "announcements.heard": ("POST", "/api/announcements/1/heard", {}),
+    "announcements.publish": ("POST", "/api/announcements/1/publish", {"until": IN_A_DAY}),
+    "announcements.end": ("POST", "/api/announcements/1/end", {}),
+    "messages.listing": ("GET", "/api/messages", None),
+    "messages.targets": ("GET", "/api/messages/targets", None),
+    "messages.send": ("POST", "/api/messages", {"kind": "all", "text": "请注意礼貌用语"}),
+    "messages.read": ("POST", "/api/messages/1/read", {}),
+    "messages.receipts": ("GET", "/api/messages/1/receipts", None),
     "missed.listing": ("GET", "/api/missed?state=open", None),
     "missed.count": ("GET", "/api/missed/count", None),
     "missed.take": ("POST", "/api/missed/1/take", {}),
@@ -245,6 +279,21 @@ def planned(session: Session) -> None:
         session.flush()
 
 
+def there_is_something_to_announce(parts: Parts, login: str) -> None:
+    """A sound that this person was played an hour ago, and a message to himself."""
+    folder = parts.desk.settings.announcements
+    announce_files.kept_file(folder, "ab" * 32).parent.mkdir(parents=True)
+    announce_files.kept_file(folder, "ab" * 32).write_bytes(b"RIFF")
+    with parts.desk.sessions.begin() as session:
+        session.add(Announcement(state="ready", text="停水", sha256="ab" * 32, seconds=5.0))
+        who = session.scalars(select(User.id).where(User.login == login)).one()
+        listened = {"action": "announcement_listened", "object": "announcement 1"}
+        session.add(AccessLog(user_id=who, at=now() - timedelta(hours=1), **listened))
+        session.add(FloorMessage(sender_id=who, kind="all", text="请注意礼貌用语"))
+        session.flush()
+        session.add(MessageReceipt(message_id=1, user_id=who))
+
+
 @pytest.mark.parametrize("login", [*PEOPLE, None])
 def test_each_role_gets_exactly_what_the_table_says(
     login: str | None, parts: Parts, cti: Cti, open_browser: Callable[[], Browser]
@@ -263,6 +312,7 @@ def test_each_role_gets_exactly_what_the_table_says(
         assert browser.log_in(login, seat).status_code == 200
         if seat is None:
             there_is_something_to_supervise(cti, login)
+        there_is_something_to_announce(parts, login)
     not_own = {
         "calls.pop": 404,
         "calls.reveal_number": 404,

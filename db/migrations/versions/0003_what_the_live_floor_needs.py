@@ -165,6 +165,15 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["on_air_by"], ["users.id"], name=op.f("fk_announcements_on_air_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_announcements")),
     )
+    on_air = sa.text("state = 'on_air'")
+    op.create_index(
+        "uq_announcements_on_air",
+        "announcements",
+        ["scope"],
+        unique=True,
+        sqlite_where=on_air,
+        postgresql_where=on_air,
+    )
     op.create_table(
         "floor_messages",
         sa.Column("id", sa.Integer(), nullable=False),
