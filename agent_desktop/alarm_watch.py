@@ -106,7 +106,7 @@ class AlarmWatch:
             seen = self._see(at)
             for rule in self._rules:
                 if rule.active:
-                    self._judge(rule, readings(rule, seen), at)
+                    self._read_and_judge(rule, seen, at)
             self._end_what_is_over(at)
             self.tell()
 
@@ -121,6 +121,13 @@ class AlarmWatch:
             gaps=None if away else self._seen.gaps,
             reasons=self._names.reasons,
         )
+
+    def _read_and_judge(self, rule: Rule, seen: Seen, at: int) -> None:
+        try:
+            self._judge(rule, readings(rule, seen), at)
+        except (KeyError, TypeError, ValueError) as error:
+            # A fact that a newer cti says otherwise must not stop the desktop's clock.
+            log.error("alarm_rule_not_judged", rule=rule.id, kind=rule.kind, error=repr(error))
 
     def _judge(self, rule: Rule, found: dict[str, Reading], at: int) -> None:
         before = rule.key("")
@@ -275,6 +282,8 @@ class AlarmWatch:
             self._heard_at = self._clock()
         except (SQLAlchemyError, StaleDataError, OSError) as error:
             log.warning("alarm_books_wait", error=type(error).__name__)
+        except Exception:
+            log.exception("alarm_books_failed")
         else:
             self._heard_at = self._clock()
             self._note_written(ended, written, at)
@@ -306,7 +315,7 @@ class AlarmWatch:
             )
             for queue, minutes in windows
         }
-        names = dict(session.execute(select(User.login, User.name)).tuples().all())
+        names = {login: name for login, name in session.execute(select(User.login, User.name))}
         seen = Seen(
             at=at,
             pictures={},

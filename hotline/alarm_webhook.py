@@ -134,7 +134,7 @@ def deliver_due(
             word = "alarm not told, tried again" if wait else "alarm not told, given up"
             log.warning(word, delivery=delivery_id, attempts=attempts + 1, problem=told.problem)
         else:
-            log.info("alarm told", delivery=delivery_id, event=str(body.get("event")))
+            log.info("alarm told", delivery=delivery_id, what=body.get("event"))
     return tried
 
 
@@ -161,3 +161,6 @@ def deliver(open_session: sessionmaker[Session], settings: Settings, stop: threa
         except SQLAlchemyError as error:
             pause = min(pause * 2, 10.0)
             log.error("alarms wait for the database", error=type(error).__name__)
+        except Exception:
+            pause = 10.0
+            log.exception("alarms not told")
