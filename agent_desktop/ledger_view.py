@@ -39,8 +39,8 @@ from reports.agent_day import (
     midnight,
     presence,
     talked,
+    talks,
 )
-from reports.agent_day import figures as figures_of_a_day
 from reports.interval import COUNTED_AS, Asked, Fate, Tally, epoch_ms, fate, moment, version
 
 log = structlog.get_logger("desktop")
@@ -205,7 +205,7 @@ class Agents:
         """{"answered", "outbound", "talk_seconds", "average_talk_seconds"} of the day until `now`."""
         mine = self.had.get(login, {})
         calls = [self._talked(login, uid, mine, now) for uid in mine if uid in self.calls]
-        day = figures_of_a_day((), calls, (self.begins, now))
+        day = talks(calls, (self.begins, now))
         average = day.average_talk_seconds
         return {
             "answered": day.answered,
@@ -318,7 +318,7 @@ class LedgerView:
         """The journal lines that are new, by PBX in order; None where they are too many."""
         found: list[Any] = []
         for pbx, last in latest.items():
-            found += session.execute(
+            rows = session.execute(
                 select(
                     JournalEvent.pbx,
                     JournalEvent.at,
@@ -327,12 +327,14 @@ class LedgerView:
                     JournalEvent.queue,
                     JournalEvent.call_uid,
                 )
-                .where(JournalEvent.id > known.get(pbx, 0), JournalEvent.id <= last, JournalEvent.pbx == pbx)
+                .where(JournalEvent.id > known.get(pbx, 0), JournalEvent.id <= last)
                 .order_by(JournalEvent.id)
                 .limit(TOO_MANY)
             ).all()
-            if len(found) >= TOO_MANY:
+            if len(rows) >= TOO_MANY:
                 return None
+            # By the primary key alone: with the PBX in the question SQLite would look through all its lines.
+            found += [row for row in rows if row.pbx == pbx]
         return found
 
     def _reload(self, now: datetime) -> News:

@@ -246,28 +246,28 @@ def figures(
     """
     seen, all_calls = list(presences), list(calls)
     talk = clipped((span for call in all_calls for span in call.spans), window)
+    counted = talks(all_calls, window)
     # An agent who talks is signed in, whatever line is missing.
     signed_in = clipped([*talk, *(span for each in seen for span in each.signed_in)], window)
     after_call = clipped((span for each in seen for span in each.after_call), window)
     worked = seconds(_within([*talk, *after_call], signed_in))
     mine = [call for call in all_calls if call.began and window[0] <= call.began < window[1]]
     talked = [call for call in mine if call.answered]
-    ended = [seconds(call.spans) for call in talked if call.ended]
     waits = [
         call.wait_ms / 1000 for call in talked if call.direction == "inbound" and call.wait_ms is not None
     ]
     ratings = [call.rating for call in talked if call.rating is not None]
     sums = Sums(
-        answered=sum(call.direction == "inbound" for call in talked),
-        outbound=sum(call.direction == "outbound" for call in mine),
-        talk_seconds=seconds(talk),
+        answered=counted.answered,
+        outbound=counted.outbound,
+        talk_seconds=counted.talk_seconds,
         after_call_seconds=seconds(after_call),
         signed_in_seconds=seconds(signed_in),
         rated=len(ratings),
         satisfied=sum(rating in (1, 2) for rating in ratings),
         talked=len(talked),
-        ended_talks=len(ended),
-        ended_talk_seconds=sum(ended),
+        ended_talks=counted.ended_talks,
+        ended_talk_seconds=counted.ended_talk_seconds,
         waits=len(waits),
         wait_seconds=sum(waits),
         worked_seconds=worked,
@@ -275,6 +275,35 @@ def figures(
         accepted=accepted,
     )
     return _day(sums)
+
+
+@dataclass(frozen=True)
+class Talks:
+    """What of the day is counted from the calls alone: also shown beside the seat, of hundreds at a time."""
+
+    answered: int
+    outbound: int
+    talk_seconds: float
+    ended_talks: int
+    ended_talk_seconds: float
+
+    @property
+    def average_talk_seconds(self) -> float | None:
+        return _ratio(self.ended_talk_seconds, self.ended_talks)
+
+
+def talks(calls: Sequence[Talked], window: Span) -> Talks:
+    """The calls of one agent within the day."""
+    mine = [call for call in calls if call.began and window[0] <= call.began < window[1]]
+    answered = [call for call in mine if call.answered]
+    ended = [seconds(call.spans) for call in answered if call.ended]
+    return Talks(
+        answered=sum(call.direction == "inbound" for call in answered),
+        outbound=sum(call.direction == "outbound" for call in mine),
+        talk_seconds=seconds(clipped((span for call in calls for span in call.spans), window)),
+        ended_talks=len(ended),
+        ended_talk_seconds=sum(ended),
+    )
 
 
 def together(days: Iterable[AgentDay]) -> AgentDay:
