@@ -381,7 +381,7 @@ def _sizes(plan: FloorPlan) -> list[tuple[int, int]]:
 
 
 def _play(
-    line: PrivateLine, stack: contextlib.ExitStack, *, seats: int, rate: float, speed: float, seconds: float
+    line: PrivateLine, stack: contextlib.ExitStack, *, seats: int, rate: float, speed: float = 1
 ) -> Child:
     """The made-up floor of a line, begun."""
     job = {
@@ -391,7 +391,6 @@ def _play(
         "seats": seats,
         "rate": rate,
         "speed": speed,
-        "seconds": seconds,
         "database": line.settings.database,
         "journal": str(line.settings.journal),
     }
@@ -404,7 +403,7 @@ def _step(plan: FloorPlan, line: PrivateLine, seats: int, pages: int) -> dict[st
     """What a change costs with so many seats, each as busy as in the other steps."""
     rate = plan.rate * seats / plan.seats
     with contextlib.ExitStack() as stack:
-        floor = _play(line, stack, seats=seats, rate=rate, speed=1, seconds=0)
+        floor = _play(line, stack, seats=seats, rate=rate)
         watchers = _Watchers(line, pages, plan.chromium, stack)
         watchers.frames_counted()
         # The first talks have to end before as much ends as begins.
@@ -414,8 +413,7 @@ def _step(plan: FloorPlan, line: PrivateLine, seats: int, pages: int) -> dict[st
         after = _Cost(line, watchers, []).look()
         clients, chromium = watchers.result()
         marks = floor.result()["marks"]
-    sent = [(at, count) for at, _, count in marks]
-    changes = round((at_moment(sent, end) or 0) - (at_moment(sent, begin) or 0))
+    changes = round((at_moment(marks, end) or 0) - (at_moment(marks, begin) or 0))
     traffic, seconds = _traffic(clients["views"], begin, end), (end - begin) / 1000
     cpu = machine.used(before, after)["desktop"]
     size = sum(one["bytes"] * one["clients"] for one in traffic.values())
@@ -449,7 +447,7 @@ def _soak(plan: FloorPlan, line: PrivateLine, say: Say) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         say(f"{plan.hours:g} hours, {plan.speed:g} times faster: {whole / plan.speed / 60:.1f} minutes")
         rate = CHANGES_A_SECOND / CHANGES_A_CALL
-        floor = _play(line, stack, seats=max(plan.seats, 12), rate=rate, speed=plan.speed, seconds=whole)
+        floor = _play(line, stack, seats=max(plan.seats, 12), rate=rate, speed=plan.speed)
         memory = _Memory(line.running["desktop"].pid)
         stack.callback(memory.close)
         watchers = _Watchers(
@@ -457,15 +455,16 @@ def _soak(plan: FloorPlan, line: PrivateLine, say: Say) -> dict[str, Any]:
             stamps=False, heap_every=whole / plan.speed / LOOKS_A_SHIFT,
         )  # fmt: skip
         watchers.frames_counted()
-        floor.ready()
+        begin = _now()
+        _wait(whole / plan.speed)
         memory.close()
         clients, chromium = watchers.result()
         played = floor.result()
-    marks = played["marks"]
     looks: dict[str, Any] = {"desktop": memory.looks}
     looks |= {name: chromium.get(name, {}).get("heap", []) for name in ("map", "wall")}
     hours: list[dict[str, Any]] = [
-        {"hour": hour} | {name: at_moment(seen, _moment(marks, hour * 3600)) for name, seen in looks.items()}
+        {"hour": hour}
+        | {name: at_moment(seen, begin + hour * 3_600_000 / plan.speed) for name, seen in looks.items()}
         for hour in (plan.hours * n / 8 for n in range(1, 9))
     ]
     pushes = {
@@ -475,7 +474,7 @@ def _soak(plan: FloorPlan, line: PrivateLine, say: Say) -> dict[str, Any]:
     }
     return {
         "hours": hours,
-        "changes": marks[-1][2],
+        "changes": played["marks"][-1][1] - round(at_moment(played["marks"], begin) or 0),
         "calls": played["calls"],
         "pushes": pushes,
         "snapshots": played["snapshots"],
@@ -484,11 +483,6 @@ def _soak(plan: FloorPlan, line: PrivateLine, say: Say) -> dict[str, Any]:
         "map_heap_mb": _grown(hours, "map"),
         "wall_heap_mb": _grown(hours, "wall"),
     }
-
-
-def _moment(marks: list[tuple[int, float, int]], second: float) -> float:
-    """When (epoch ms) a second of the played day was."""
-    return next((at for at, played, _ in marks if played >= second), marks[-1][0])
 
 
 def _grown(hours: list[dict[str, Any]], name: str) -> float | None:

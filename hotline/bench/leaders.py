@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
 import time
 from collections import Counter, defaultdict
@@ -52,7 +53,8 @@ class Leader:
         await self.socket.connect(self.address, transports=["websocket"], wait_timeout=10)
         self._weigh()
         snapshot = await self.socket.call("floor_open", {"view": self.view}, timeout=20)
-        self.snapshot_bytes = sum(size for _, size in self.traffic.values())
+        # Its frame was being waited for before it could be weighed.
+        self.snapshot_bytes = len(json.dumps(snapshot, separators=(",", ":")))
         self._n = snapshot["n"]
         self._since = {tile["seat"]: tile["since"] for tile in snapshot.get("seats", [])}
         self._presence = asyncio.create_task(self._be_present())

@@ -198,10 +198,10 @@ class MadeLink:
 
 
 def watch(job: dict[str, Any], ready: Callable[[], None], stop: threading.Event) -> dict[str, Any]:
-    """Play `seconds` of a day (0: until stopped); says ready when it has begun, and once more at its end.
+    """Play until stopped; ready when it has begun.
 
-    job {"address", "token", "pbx", "seats", "rate", "speed", "seconds", "database", "journal"}; gives
-    {"marks": [[epoch ms, second of the day, changes so far]], "calls", "snapshots"}, a mark every second.
+    job {"address", "token", "pbx", "seats", "rate", "speed", "database", "journal"}; gives {"marks", "calls",
+    "snapshots"}: a mark, [epoch ms, changes so far], every second.
     """
     return asyncio.run(_watch(job, ready, stop))
 
@@ -209,7 +209,7 @@ def watch(job: dict[str, Any], ready: Callable[[], None], stop: threading.Event)
 async def _watch(job: dict[str, Any], ready: Callable[[], None], stop: threading.Event) -> dict[str, Any]:
     journal = Path(job["journal"])
     journal.parent.mkdir(parents=True, exist_ok=True)
-    marks: list[tuple[int, float, int]] = []
+    marks: list[tuple[int, int]] = []
     with journal.open("a") as lines:  # noqa: ASYNC230 (nothing runs beside it yet)
         lines.write(f"{now_ms() // 1000}|NONE|NONE|NONE|QUEUESTART|\n")
         made = MadeFloor(job["pbx"], job["seats"], job["rate"], lines.write)
@@ -217,19 +217,12 @@ async def _watch(job: dict[str, Any], ready: Callable[[], None], stop: threading
         await link.open(job["address"], job["token"])
         copying = asyncio.create_task(_copy(job, link, lines.flush))
         ready()
-        begun, said = time.monotonic(), False
+        begun = time.monotonic()
         while not stop.is_set():
-            second = (time.monotonic() - begun) * job["speed"]
-            if job["seconds"] and second > job["seconds"]:
-                if not said:
-                    said = True
-                    ready()
-                await asyncio.sleep(0.2)
-                continue
-            for at, changes in made.due(second):
+            for at, changes in made.due((time.monotonic() - begun) * job["speed"]):
                 await link.push(changes.as_list(), at)
             if not marks or now_ms() - marks[-1][0] >= 1000:
-                marks.append((now_ms(), round(second, 1), link.seq))
+                marks.append((now_ms(), link.seq))
                 await link.beat()
             await asyncio.sleep(0.01)
         copying.cancel()
