@@ -59,6 +59,7 @@ SENTENCES: dict[str, tuple[int, str]] = {
     "not_your_group": (403, "该坐席不在您负责的班组。"),
     "changed": (409, "坐席状态刚刚发生变化，请核对后再操作。"),
     "ringing": (409, "来电正在振铃坐席。"),
+    "moving": (409, "来电正在移动中。"),
     "callback_place": (409, "这是市民预约回拨的排位，只能移到队首。"),
     "main_queue": (409, "综合咨询不能关闭。"),
     "queue_closed": (409, "该队列现已关闭。"),

@@ -54,6 +54,7 @@ SAID = {
     "not_asked": "该坐席的求助已由他人处理或已取消。",
     "changed": "坐席状态刚刚发生变化，操作没有执行；请核对最新状态后再操作。",
     "ringing": "这位市民正在振铃坐席，即将接听，不能移动；如坐席未接，请稍后再试。",
+    "moving": "这位市民正在移动中，请稍候。",
     "callback_place": "这是市民预约回拨的排位，只能移到队首。",
     "target_unreachable": "目标坐席未签入、正在通话，或话机未连接；请选择其他空闲坐席。",
     "bad_target": "目标不存在，或就是当前队列，请重新选择。",
@@ -282,10 +283,11 @@ def queues(number: str, form: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.post("/floor/callers/<uid>/move")
 @blueprint.input(shapes.MoveIn, arg_name="form")
-@blueprint.output(schemas.Accepted, status_code=202)
+@blueprint.output(shapes.MoveOut, status_code=202)
 @blueprint.doc(responses=REFUSALS)
 def move(uid: str, form: dict[str, Any]) -> dict[str, Any]:
-    """Move a waiting caller to the front of the queue, to another queue, or to a seat."""
+    """Move a waiting caller to the front of the queue, to another queue, or to a seat. `pending`: as soon as
+    the caller has heard the announcement that is being played."""
     check_uid(uid)
     floor, kind, target = desk().floor, form["to"], form["target"]
     call = floor.live_call(uid)
@@ -297,7 +299,7 @@ def move(uid: str, form: dict[str, Any]) -> dict[str, Any]:
     elif kind == "seat":
         expects = {"agent": _seat(target, form["expects"])["agent"]}
     words = {"front": "队首", "queue": f"队列 {target}", "seat": f"坐席 {target}"}[kind]
-    _ordered(
+    answer = _ordered(
         "move_caller",
         f"{uid} {call['queue']}",
         f"→ {words}：{form['reason']}",
@@ -310,7 +312,7 @@ def move(uid: str, form: dict[str, Any]) -> dict[str, Any]:
         by=me().login,
         agent=expects.get("agent"),
     )
-    return {"ok": True}
+    return {"ok": True, "pending": bool(answer.get("pending"))}
 
 
 @blueprint.put("/floor/queues/<queue>/switch")

@@ -212,6 +212,11 @@ class SeatQueueOut(Schema):
     message = String(allow_none=True)
 
 
+class MoveOut(Schema):
+    ok = Boolean()
+    pending = Boolean()
+
+
 class SwitchView(Schema):
     state = String()
     until = Integer(allow_none=True)

@@ -4,7 +4,8 @@
     queue, seat  QueueWithdrawCaller ─► dialplan `moved` ─ words, music ─► queue | seat   MOVED written there
 
 app_queue lets go of a caller only while nobody has answered, so that no talk is ever cut by a move; it looks
-once a second. Acknowledged is what the dialplan, or the queue's own order, has confirmed.
+once a second, and at the end of an announcement to the caller. Acknowledged is what the dialplan, or the
+queue's own order, has confirmed; `pending` where an announcement is still being heard.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from typing import Any
 
 from cti.ami import ActionRefused, Ami, Message
 from cti.commands import Commands, Refused, now_ms
@@ -20,7 +22,7 @@ from cti.floor import CallEnded, CallerMoved, Event, Floor, FloorCall, QueueOrde
 FRONT = 60
 """Priority of who was moved to the front: before a citizen whose agent's telephone vanished (50)."""
 LETTING_GO = 3.0
-"""Seconds within which app_queue has let go of a caller who waits."""
+"""Seconds within which app_queue has let go of a caller who hears music; below a desktop's limit."""
 
 _LOGIN = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
@@ -37,26 +39,26 @@ class Moving:
 
     async def move_caller(
         self, uid: str, to: str, target: str = "", by: str = "NONE", agent: str | None = None
-    ) -> None:
+    ) -> dict[str, Any]:
         """`to`: front; queue (`target` its name); seat (`target` its number, `agent` whom the person saw
-        there). Raises Refused: call_gone, ringing, callback_place, bad_target, target_unreachable, changed.
+        there). Gives {"pending"}: it will be done as soon as the caller has heard an announcement.
+
+        Raises Refused: call_gone, ringing, moving, callback_place, bad_target, target_unreachable, changed.
         """
         if not _LOGIN.fullmatch(by):
             raise Refused("refused", f"{by!r} is not a login")
         call = self._waiting(uid)
         if to == "front":
             await self._to_front(call, by)
-            return
+            return {"pending": False}
         if call.kind == "callback":
             raise Refused("callback_place", f"call {uid} keeps the place of a citizen to be called back")
-        if uid in self._leaving:
-            raise Refused("changed", f"call {uid} is being moved already")
         party = self._commands.party("", to, target)
         if to not in ("queue", "seat") or (to == "queue" and target == call.queue):
             raise Refused("bad_target", f"cannot move a caller to {to} {target!r}")
         if agent is not None and party.agent != agent:
             raise Refused("changed", f"seat {target} has another agent by now")
-        await self._withdraw(call, f"{to}:{party.exten}:{by}:{party.agent}")
+        return {"pending": not await self._withdraw(call, f"{to}:{party.exten}:{by}:{party.agent}")}
 
     def watch(self, event: Event) -> None:
         """To be told each event."""
@@ -94,7 +96,10 @@ class Moving:
         order = self._uids(await self._ami.listing("QueueStatus", Queue=call.queue))
         self._take(QueueOrdered(now_ms(), call.queue, order, call.uid, priority))
 
-    async def _withdraw(self, call: FloorCall, info: str) -> None:
+    async def _withdraw(self, call: FloorCall, info: str) -> bool:
+        """Whether the caller is on the way already. Raises Refused."""
+        if call.uid in self._leaving:
+            raise Refused("moving", f"call {call.uid} is being moved already")
         left: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._leaving[call.uid] = left
         try:
@@ -104,14 +109,19 @@ class Moving:
             async with asyncio.timeout(LETTING_GO):
                 moved = await left
         except ActionRefused as refusal:
-            raise Refused("call_gone", str(refusal)) from refusal
+            again = "already" in str(refusal).lower()
+            raise Refused("moving" if again else "call_gone", str(refusal)) from refusal
         except TimeoutError:
-            # A seat rings by now: the caller is moved when it does not answer.
-            raise Refused("ringing", f"call {call.uid} rings at a seat") from None
+            now = self._floor().calls.get(call.uid)
+            if now and now.state == "ringing":
+                # The caller is moved if the seat does not answer.
+                raise Refused("ringing", f"call {call.uid} rings at seat {now.seat}") from None
+            return False
         finally:
             del self._leaving[call.uid]
         if not moved:
             raise Refused("call_gone", f"call {call.uid} was answered or has ended")
+        return True
 
     def _told(self, uid: str, moved: bool) -> None:
         left = self._leaving.get(uid)
