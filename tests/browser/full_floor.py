@@ -4,8 +4,8 @@
       facts of a made-up shift    ── told as a cti tells them, in this process
       a ledger of the day         ── calls and who was signed in, written as rows
 
-For looking at the live floor's pages as they are on a busy day, which no test can telephone together. Everything
-comes from one seed: the same seats in the same states each time, placed around the present moment.
+For looking at the live floor's pages as they are on a busy day, which no test can telephone together. All of
+it comes from one seed: the same seats in the same states each time, placed around the present moment.
 """
 
 from __future__ import annotations
@@ -63,7 +63,11 @@ WALKED = {
 }
 LEADERS = {"leader01": "shift_leader", "leader02": "shift_leader", "supervisor01": "supervisor"}
 FAMILY = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕"
-GIVEN = ["小雨", "晓晨", "明月", "思远", "佳宁", "一帆", "清禾", "若溪", "嘉木", "语桐", "安然", "子衿", "书瑶", "知行", "雅琴", "海燕", "文博", "志强", "丽华", "建国", "欣怡", "梓萱", "浩然", "俊杰", "雨桐", "诗涵", "子轩", "美玲", "秀英", "桂芳", "德胜", "春梅"]
+_GIVEN = (
+    "小雨晓晨明月思远佳宁一帆清禾若溪嘉木语桐安然子衿书瑶知行雅琴海燕"
+    "文博志强丽华建国欣怡梓萱浩然俊杰雨桐诗涵子轩美玲秀英桂芳德胜春梅"
+)
+GIVEN = [_GIVEN[i : i + 2] for i in range(0, len(_GIVEN), 2)]
 MOBILE = ("138", "139", "136", "150", "158", "186", "187", "199")
 STATES = (
     ("talking", 46),
@@ -240,7 +244,7 @@ class Shift:
             )
 
     def _marks(self) -> None:
-        """Somebody asks for help, somebody is listened to, a recording is paused, somebody talks very long."""
+        """One asks for help, one is listened to, one has the recording paused, one talks very long."""
         talking = [fact for fact in self.facts.values() if fact["activity"] == "talking"]
         asks, watched, paused, long = (talking * 4)[:4]
         asks["help_since"] = self.now - 34_000
@@ -492,7 +496,7 @@ def _known_caller(session: Session, shift: Shift, ids: dict[str, int]) -> None:
 
 
 def write_day(session: Session, shift: Shift, weeks: int) -> None:
-    """The ledger: calls until now, on the same weekday of `weeks` weeks too, and when seats were signed in."""
+    """The ledger: calls until now, and of the same weekday of `weeks` weeks; when seats were signed in."""
     now = datetime.fromtimestamp(shift.now / 1000, UTC)
     city = timedelta(hours=8)
     midnight = (now + city).replace(hour=0, minute=0, second=0, microsecond=0) - city

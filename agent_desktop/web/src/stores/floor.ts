@@ -44,7 +44,7 @@ export const useFloor = defineStore('floor', () => {
   const map = makeFeed<FloorPicture, MapPush>({
     join: () => join('map'),
     leave: () => tellServer('floor_close', { view: 'map' }),
-    fetch: floorApi.floor,
+    fetch: () => floorApi.floor(),
     number: (picture) => picture.n,
     takeSnapshot: takePicture,
     takePush(push) {
@@ -56,7 +56,7 @@ export const useFloor = defineStore('floor', () => {
   const boardFeed = makeFeed<Board, BoardPush>({
     join: () => join('board'),
     leave: () => tellServer('floor_close', { view: 'board' }),
-    fetch: floorApi.board,
+    fetch: () => floorApi.board(),
     number: (snapshot) => snapshot.n,
     takeSnapshot: takeBoard,
     takePush(push) {
@@ -68,7 +68,7 @@ export const useFloor = defineStore('floor', () => {
   const wallFeed = makeFeed<Wall, WallPush>({
     join: () => join('wall'),
     leave: () => tellServer('floor_close', { view: 'wall' }),
-    fetch: floorApi.wall,
+    fetch: () => floorApi.wall(),
     number: (snapshot) => snapshot.n ?? snapshot.board.n,
     takeSnapshot(snapshot) {
       useClock().setServerTime(snapshot.at)
