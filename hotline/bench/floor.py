@@ -78,7 +78,8 @@ class FloorPlan:
     seconds: float = 60.0
     talk: float = 2.0
     answer_after: float = 0.5
-    warm_seconds: float = 10.0
+    warm_seconds: float = 20.0
+    """Until the first calls are through menu, talk and after-call work."""
     chromium: bool = True
     steps: tuple[int, ...] = (50, 150, 300)
     """Seats of the made-up floors; each has `rate` calls a second for 300 seats."""
@@ -86,10 +87,6 @@ class FloorPlan:
     hours: float = 8.0
     speed: float = 60.0
     """So many times faster does the shift run."""
-
-    @property
-    def calls(self) -> int:
-        return max(1, round(self.rate * self.seconds)) if self.seconds else 0
 
 
 def check(plan: FloorPlan) -> None:
@@ -216,7 +213,7 @@ def _real(plan: FloorPlan, tree: Path, say: Say) -> _Real:
         say("a line of its own is started")
         line = _line(plan, tree, stack)
         with line.sessions.begin() as session:
-            callers = city.callers(session, plan.calls)
+            callers = city.callers(session, round(plan.rate * (plan.seconds + plan.warm_seconds)) + 1)
         line.start()
         say(f"{plan.seats} telephones register, {plan.seats} agents sign in")
         agents = city.agents(plan.seats)
@@ -231,23 +228,21 @@ def _real(plan: FloorPlan, tree: Path, say: Say) -> _Real:
         say(f"{plan.leaders} supervisors look on")
         watchers = _Watchers(line, plan.leaders, plan.chromium, stack, frames_seconds=FRAMES_SECONDS)
         citizens = line.citizens()
-        say("warm-up")
-        warm = max(1, round(plan.rate * plan.warm_seconds))
-        with ThreadPoolExecutor(1) as beside:
-            warming = beside.submit(
-                citizens.dial_many, warm, plan.rate, callers=callers, keys="1", timeout=120
-            )
-            watchers.frames_counted()
-            warming.result()
-        caught_up(line, warm)
-
-        say(f"{plan.calls} calls, {plan.rate:g} a second")
+        say(f"warm-up, then {plan.seconds:g} s of {plan.rate:g} calls a second")
         cost = _Cost(line, watchers, [bank.sipp, citizens.sipp])
-        begin, before = _now(), cost.look()
-        made = citizens.dial_many(plan.calls, plan.rate, callers=callers, keys="1", timeout=120)
-        caught_up(line, warm + plan.calls)
-        end, after = _now(), cost.look()
-        until(lambda: _now() > end + 1500, 5, "the last board")
+        with ThreadPoolExecutor(1) as beside:
+            calls = max(1, round(plan.rate * (plan.warm_seconds + plan.seconds)))
+            called = beside.submit(
+                citizens.dial_many, calls, plan.rate, callers=callers, keys="1", timeout=120
+            )
+            begun = time.monotonic()
+            watchers.frames_counted()
+            _wait(max(0.0, plan.warm_seconds - (time.monotonic() - begun)))
+            # As many calls begin as end: what is measured now is any minute of a busy day.
+            begin, before = _now(), cost.look()
+            end, after = _wait(plan.seconds), cost.look()
+            made = called.result()
+        caught_up(line, calls)
         known, ended = versions(line), _ended_calls(line)
         clients, chromium = watchers.result()
     known["chromium"] = chromium.get("version", "")

@@ -84,21 +84,26 @@ class Scene:
         (by or self.boss).ask("POST", "/api/supervision/leave", {})
 
     def rows(self, count: int, uid: str | None = None) -> list[Supervision]:
-        """The ledger's rows of this call, once `count` of them have ended."""
-
-        def found() -> list[Supervision] | None:
-            with self.line.sessions() as session:
-                query = select(Supervision).where(Supervision.call_uid == (uid or self.uid))
-                rows = list(session.scalars(query.order_by(Supervision.began_at, Supervision.id)))
-            return rows if len(rows) == count and all(row.ended_at for row in rows) else None
-
-        rows: list[Supervision] = until(found, 8, f"{count} ended supervisions of {uid or self.uid}")
-        return rows
+        """As `rows_of`, of this call."""
+        return rows_of(self.line, uid or self.uid, count)
 
     def left_behind(self) -> list[str]:
         """Names of what belongs to listening in, on the PBX."""
         names = [one["id"] for kind in ("channels", "bridges") for one in self.line.ari(kind)]
         return [name for name in names if name.startswith("watch-")]
+
+
+def rows_of(line: Line, uid: str, count: int) -> list[Supervision]:
+    """The ledger's rows of a call, once `count` of them have ended."""
+
+    def found() -> list[Supervision] | None:
+        with line.sessions() as session:
+            query = select(Supervision).where(Supervision.call_uid == uid)
+            rows = list(session.scalars(query.order_by(Supervision.began_at, Supervision.id)))
+        return rows if len(rows) == count and all(row.ended_at for row in rows) else None
+
+    rows: list[Supervision] = until(found, 8, f"{count} ended supervisions of {uid}")
+    return rows
 
 
 @pytest.fixture
@@ -177,26 +182,28 @@ def test_listen_whisper_barge_listen_again_and_leave_without_a_trace(scene: Scen
     scene.call.wait_for_end(10)
     row = scene.line.over(scene.uid)
     assert (row.outcome, row.agent, row.ended_by) == ("answered", "agent01", "agent")
-    _barge_is_recorded_and_a_whisper_is_not(scene, rows)
+    barge_is_recorded_and_a_whisper_is_not(scene.line, scene.boss, rows[1], rows[2])
 
 
-def _barge_is_recorded_and_a_whisper_is_not(scene: Scene, rows: list[Supervision]) -> None:
-    kept = recording_of(scene.line, scene.uid)
-    _, audio, _ = scene.boss.raw("GET", f"/api/recordings/{kept.id}/audio")
+def recorded(line: Line, boss: Desk, row: Supervision) -> dict[str, float]:
+    """How loud the supervisor is on each side of the record during one stretch."""
+    kept = recording_of(line, row.call_uid)
+    _, audio, _ = boss.raw("GET", f"/api/recordings/{kept.id}/audio")
     sound, rate = soundfile.read(io.BytesIO(audio))
-    answered = scene.line.over(scene.uid).answered_at
-    assert answered
+    answered = line.over(row.call_uid).answered_at
+    begin, end = ((at - answered).total_seconds() for at in (row.began_at, row.ended_at))  # type: ignore[operator]
+    middle = sound[round((begin + 0.3) * rate) : round((end - 0.3) * rate)]
+    assert len(middle), f"too short to measure: {begin} to {end}"
+    return {side: level(middle[:, n], SUPERVISOR) for n, side in enumerate(("citizen", "house"))}
 
-    def stretch(row: Supervision) -> dict[str, float]:
-        begin, end = ((at - answered).total_seconds() for at in (row.began_at, row.ended_at))  # type: ignore[operator]
-        middle = sound[round((begin + 0.3) * rate) : round((end - 0.3) * rate)]
-        return {side: level(middle[:, n], SUPERVISOR) for n, side in enumerate(("citizen", "house"))}
 
-    listened, whispered, barged, _ = map(stretch, rows)
-    assert max(listened.values()) < 0.01
-    assert max(whispered.values()) < 0.01, "what is whispered is not for the citizen's record"
-    assert barged["house"] > 0.02, "who speaks to the citizen is on the record"
-    assert barged["citizen"] < 0.01, "and not on the citizen's side of it"
+def barge_is_recorded_and_a_whisper_is_not(
+    line: Line, boss: Desk, whispered: Supervision, barged: Supervision
+) -> None:
+    assert max(recorded(line, boss, whispered).values()) < 0.01, "a whisper is not for the citizen's record"
+    barge = recorded(line, boss, barged)
+    assert barge["house"] > 0.02, "who speaks to the citizen is on the record"
+    assert barge["citizen"] < 0.01, "and not on the citizen's side of it"
 
 
 def test_a_call_is_taken_over_and_the_agent_is_free(scene: Scene) -> None:
