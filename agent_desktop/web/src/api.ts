@@ -37,6 +37,8 @@ export type SeatVerb =
   | 'end-all'
   | 'pause-recording'
   | 'resume-recording'
+  | 'ask-help'
+  | 'cancel-help'
 import type {
   AgentSkills,
   DesksPage,
@@ -86,11 +88,17 @@ export function withQuery(path: string, query: Query): string {
   return pairs.length ? `${path}?${new URLSearchParams(pairs.map(([k, v]) => [k, String(v)]))}` : path
 }
 
-async function send(method: string, path: string, body?: Body, headers: Record<string, string> = {}) {
+async function send(
+  method: string,
+  path: string,
+  body?: Body | FormData,
+  headers: Record<string, string> = {},
+) {
   const init: RequestInit = { method, credentials: 'same-origin', signal: AbortSignal.timeout(15_000) }
   init.headers = { Accept: 'application/json', ...headers }
   if (method !== 'GET') Object.assign(init.headers, { 'X-CSRF-Token': csrf })
-  if (body !== undefined) {
+  if (body instanceof FormData) init.body = body
+  else if (body !== undefined) {
     Object.assign(init.headers, { 'Content-Type': 'application/json' })
     init.body = JSON.stringify(body)
   }
@@ -115,7 +123,7 @@ async function toError(response: Response): Promise<ApiError> {
 export async function request<T>(
   method: string,
   path: string,
-  body?: Body,
+  body?: Body | FormData,
   headers?: Record<string, string>,
 ): Promise<T> {
   let response = await send(method, path, body, headers)
@@ -132,6 +140,28 @@ export async function request<T>(
     }
   }
   return response.status === 204 ? (undefined as T) : ((await response.json()) as T)
+}
+
+/** A form with a file. Rejects with ApiError as `request` does. */
+export async function sendForm<T>(path: string, form: FormData): Promise<T> {
+  const post = () =>
+    fetch(`/api${path}`, {
+      method: 'POST',
+      credentials: 'same-origin',
+      headers: { Accept: 'application/json', 'X-CSRF-Token': csrf },
+      body: form,
+      signal: AbortSignal.timeout(120_000),
+    }).catch(() => {
+      throw new ApiError(0, 'offline', '')
+    })
+  let response = await post()
+  if (response.status === 403 && (await toError(response.clone())).code.startsWith('csrf')) {
+    keepCsrf((await request<Session>('GET', '/session')).csrf)
+    response = await post()
+  }
+  if (response.ok) return (await response.json()) as T
+  if (response.status === 401) unauthorized()
+  throw await toError(response)
 }
 
 /**

@@ -5,18 +5,22 @@ import { PAGE } from './page'
 import { closePushes, openPushes, probeSocket } from './push'
 import { watchSleep } from './sleep'
 import { ringReceived } from './stopwatch'
+import { useAlarms } from './stores/alarms'
 import { useClock } from './stores/clock'
 import { useDesk } from './stores/desk'
 import { useFloor } from './stores/floor'
 import { useFocus } from './stores/focus'
 import { useForm } from './stores/form'
 import { useLine } from './stores/line'
+import { useMessages } from './stores/messages'
 import { useMissed } from './stores/missed'
+import { useOnAir } from './stores/onAir'
 import { usePlayer } from './stores/player'
 import { usePop } from './stores/pop'
 import { useSeat } from './stores/seat'
 import { useSession } from './stores/session'
 import { useSoftphone } from './stores/softphone'
+import { useTold } from './stores/told'
 
 /** Events that lists may want to hear: "something new is there". */
 export const news = new EventTarget()
@@ -63,8 +67,12 @@ export function goLive(): void {
   openPushes({
     connected() {
       useLine().connected()
+      news.dispatchEvent(new Event('roster'))
       useFloor().connected()
       useFocus().again()
+      void useAlarms().load()
+      void useMessages().load()
+      void useOnAir().load()
       void useForm().flush()
       void useMissed()
         .count()
@@ -93,11 +101,20 @@ export function goLive(): void {
       useMissed().open = open
       news.dispatchEvent(new Event('missed'))
     },
+    roster: (what) => news.dispatchEvent(new Event(what === 'now' ? 'roster-now' : 'roster')),
+    announcements() {
+      void useOnAir().load()
+      news.dispatchEvent(new Event('announcements'))
+    },
+    message: (push) => void useMessages().take(push),
+    forced: (push) => useTold().take(push),
+    watched: (modes) => (useTold().watched = modes),
     recordingKept: () => news.dispatchEvent(new Event('recordings')),
     phoneTaken: (page) => useSoftphone().phoneTaken(page),
     floorMap: (push) => useFloor().heardMap(push),
     floorBoard: (push) => useFloor().heardBoard(push),
     wall: (push) => useFloor().heardWall(push),
+    alarms: (open) => useAlarms().take(open),
     floorFocus: (push) => useFocus().heard(push),
   })
   if (!session.isAgent) {
@@ -117,6 +134,7 @@ function wokeUp(): void {
   useClock().tick()
   useFloor().awake()
   useFocus().again()
+  void useAlarms().load()
   void probeSocket()
 }
 
@@ -132,7 +150,11 @@ export function endLive(): void {
   useForm().close()
   useDesk().forget()
   useMissed().forget()
+  useMessages().forget()
+  useOnAir().forget()
+  useTold().forget()
   useFocus().close()
   useFloor().forget()
+  useAlarms().forget()
   usePlayer().close()
 }

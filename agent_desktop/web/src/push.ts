@@ -3,6 +3,8 @@ import { io, type Socket } from 'socket.io-client'
 
 import { ApiError } from './api'
 import { PAGE } from './page'
+import type { Alarm } from './api/alarms'
+import type { MessagePush } from './api/messages'
 import type { LinkPush, SeatPush, SnapshotPush } from './types'
 import type { BoardPush, FocusPush, MapPush, WallPush } from './types/floor'
 
@@ -18,12 +20,23 @@ export interface PushListener {
   recordingKept(callUid: string, recordingId: number): void
   /** So many citizens wait to be called back. */
   missed(open: number): void
+  /** The roster was changed, or who is there against it. */
+  roster(what: 'entries' | 'now'): void
   /** That page has the agent's telephone now. */
   phoneTaken(page: string): void
   floorMap(push: MapPush): void
   floorBoard(push: BoardPush): void
   wall(push: WallPush): void
   floorFocus(push: FocusPush): void
+  /** Announcements were made, published or ended. */
+  announcements(): void
+  message(push: MessagePush): void
+  /** A leader has done something to the own seat, or comes to help. */
+  forced(push: { verb: string; by_name: string; reason: string }): void
+  /** How leaders are in my call, where agents are to be told. */
+  watched(modes: string[]): void
+  /** Every alarm that is on. */
+  alarms(open: Alarm[]): void
 }
 
 const PRESENCE_MS = 10_000
@@ -65,11 +78,17 @@ export function openPushes(listener: PushListener): void {
   line.on('recording_kept', (push: { call_uid: string; recording_id: number }) =>
     listener.recordingKept(push.call_uid, push.recording_id),
   )
+  line.on('announcements', () => listener.announcements())
+  line.on('message', (push: MessagePush) => listener.message(push))
+  line.on('forced', (push: { verb: string; by_name: string; reason: string }) => listener.forced(push))
+  line.on('watched', (push: { modes: string[] }) => listener.watched(push.modes))
   line.on('missed', (push: { open: number }) => listener.missed(push.open))
+  line.on('roster', (push: { what: 'entries' | 'now' }) => listener.roster(push.what))
   line.on('phone_taken', (push: { page: string }) => listener.phoneTaken(push.page))
   line.on('floor_map', (push: MapPush) => listener.floorMap(push))
   line.on('floor_board', (push: BoardPush) => listener.floorBoard(push))
   line.on('wall', (push: WallPush) => listener.wall(push))
+  line.on('alarms', (push: { open: Alarm[] }) => listener.alarms(push.open))
   line.on('floor_focus', (push: FocusPush) => listener.floorFocus(push))
   presence = setInterval(() => line.connected && line.emit('ping_screen', {}, () => undefined), PRESENCE_MS)
 }

@@ -1,5 +1,6 @@
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 
+import AlarmsPage from './pages/AlarmsPage.vue'
 import CallsPage from './pages/CallsPage.vue'
 import DeskPage from './pages/DeskPage.vue'
 import DeskSettingsPage from './pages/DeskSettingsPage.vue'
@@ -50,6 +51,12 @@ const routes: RouteRecordRaw[] = [
     component: FloorPage,
     meta: { roles: ['shift_leader', 'supervisor', 'administrator'] },
   },
+  {
+    path: '/alarms',
+    name: 'alarms',
+    component: AlarmsPage,
+    meta: { roles: ['shift_leader', 'supervisor', 'administrator'] },
+  },
   { path: '/calls', name: 'calls', component: CallsPage },
   { path: '/tickets', name: 'tickets', component: TicketsPage },
   { path: '/tickets/:number', name: 'ticket', component: TicketPage, props: true },
@@ -64,6 +71,18 @@ const routes: RouteRecordRaw[] = [
     path: '/desk-settings',
     name: 'desk-settings',
     component: DeskSettingsPage,
+    meta: { roles: ['shift_leader', 'supervisor', 'administrator'] },
+  },
+  {
+    path: '/roster',
+    name: 'roster',
+    component: fetchedLater(() => import('./pages/RosterPage.vue')),
+    meta: { roles: ['shift_leader', 'supervisor', 'administrator'] },
+  },
+  {
+    path: '/meeting',
+    name: 'meeting',
+    component: fetchedLater(() => import('./pages/MeetingPage.vue')),
     meta: { roles: ['shift_leader', 'supervisor', 'administrator'] },
   },
   {
