@@ -419,6 +419,7 @@ class SeatOut(Schema):
     reason = String(allow_none=True)
     activity = String()
     reachable = Boolean()
+    help_since = Integer(allow_none=True)
     since = Integer(allow_none=True)
     call = String(allow_none=True)
     queues = List(String())
