@@ -34,8 +34,10 @@ from db.models import (
     QueueMembership,
     Recording,
     Region,
+    RosterEntry,
     Script,
     Seat,
+    ShiftKind,
     SpecialDeskPeriod,
     TransferTarget,
     Unit,
@@ -73,6 +75,7 @@ TO_A_PERSON = frozenset(
     }
 )
 _KEYS = {"consultation": "1", "complaint": "2", "enterprise": "4", "dialect": "9"}
+_CITY_TIME = ZoneInfo("Asia/Shanghai")
 _DIGITS = "零一二三四五六七八九"
 
 
@@ -83,6 +86,7 @@ def seed(session: Session, password_hash_of: Callable[[str], str], seats: int = 
     """
     _seats_and_queues(session, seats)
     _users(session, password_hash_of)
+    _roster(session)
     _desk_settings(session)
     alarm_defaults.add_defaults(session)
     _regions(session)
@@ -113,7 +117,7 @@ def _desk_settings(session: Session) -> None:
     """Reasons, special desks and transfer targets: what `desk settings` changes later is left alone."""
     for position, (code, facts) in enumerate(city()["reasons"].items()):
         _add_new(session, NotReadyReason, "code", code, position=position, **facts)
-    today = now().astimezone(ZoneInfo("Asia/Shanghai")).date()
+    today = now().astimezone(_CITY_TIME).date()
     for desk in city()["special_desks"]:
         known = select(SpecialDeskPeriod.id).where(SpecialDeskPeriod.queue == desk["queue"])
         if session.scalar(known.limit(1)) is None:
@@ -167,6 +171,36 @@ def _users(session: Session, password_hash_of: Callable[[str], str]) -> None:
 def _join(session: Session, user_id: int, queue: str, penalty: int) -> None:
     if session.get(QueueMembership, (user_id, queue)) is None:
         session.add(QueueMembership(user_id=user_id, queue=queue, penalty=penalty))
+
+
+def _roster(session: Session) -> None:
+    """Shifts of this week and the next, in turns. A day that has any shift is left as it is."""
+    for position, (code, facts) in enumerate(city()["shift_kinds"].items()):
+        _add_new(session, ShiftKind, "code", code, position=position, **facts)
+    today = now().astimezone(_CITY_TIME).date()
+    monday = today - timedelta(days=today.weekday())
+    days = [monday + timedelta(days=n) for n in range(14)]
+    planned = set(session.scalars(select(RosterEntry.day).where(RosterEntry.day.in_(days))))
+    cycle, kinds = city()["roster_cycle"], city()["shift_kinds"]
+    demo = (User.role == "agent", User.name.startswith(city()["mark"]))
+    agents = list(session.scalars(select(User.id).where(*demo).order_by(User.work_number)))
+    for day in days:
+        for place, user_id in enumerate(agents):
+            # Three places on from one to the next: every shift of a day has somebody of each group.
+            code = cycle[(day.toordinal() + 3 * place) % len(cycle)]
+            if code and day not in planned:
+                from_at, to_at = _shift_times(day, kinds[code])
+                facts = {"day": day, "kind": code, "note": city()["mark"].rstrip("·")}
+                session.add(RosterEntry(user_id=user_id, from_at=from_at, to_at=to_at, **facts))
+    session.flush()
+
+
+def _shift_times(day: date, kind: dict[str, str]) -> tuple[datetime, datetime]:
+    begins, ends = (
+        datetime.combine(day, datetime.strptime(kind[name], "%H:%M").time(), _CITY_TIME)
+        for name in ("from_time", "to_time")
+    )
+    return begins, ends if ends > begins else ends + timedelta(days=1)
 
 
 def _regions(session: Session) -> None:

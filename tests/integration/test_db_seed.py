@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import func, select
@@ -18,7 +19,9 @@ from db.models import (
     NotReadyReason,
     QueueMembership,
     Region,
+    RosterEntry,
     Seat,
+    ShiftKind,
     SpecialDeskPeriod,
     Ticket,
     TicketEvent,
@@ -133,3 +136,18 @@ def test_the_desk_is_set_up(session: Session) -> None:
     assert groups == {"单位值班": 6, "专家组": 3, "律师组": 2}
     assert all(n.startswith("1990001") for n in session.scalars(select(TransferTarget.number)))
     assert set(session.scalars(select(SpecialDeskPeriod.queue))) == {"heating"}
+
+
+def test_two_weeks_are_rostered_and_every_shift_can_be_worked(session: Session) -> None:
+    seed(session, lambda login: "x")
+    entries = session.scalars(select(RosterEntry).order_by(RosterEntry.from_at)).all()
+    assert len({entry.day for entry in entries}) == 14
+    assert {entry.kind for entry in entries} == set(session.scalars(select(ShiftKind.code)))
+    assert all(entry.note == "演示" for entry in entries)
+    for user_id in {entry.user_id for entry in entries}:
+        mine = [entry for entry in entries if entry.user_id == user_id]
+        assert all(two.from_at - one.to_at >= timedelta(hours=8) for one, two in pairwise(mine))
+    session.delete(entries[0])
+    session.flush()
+    seed(session, lambda login: "x")
+    assert len(session.scalars(select(RosterEntry)).all()) == len(entries) - 1, "what was taken out stays out"
