@@ -124,8 +124,9 @@ class Fitting:
                     return {}
                 mine = members_of(await self._ami.listing("QueueStatus"))
         except TimeoutError:
-            self.nudge()
             raise Refused("not_confirmed", "Asterisk is not as the tables want it yet") from None
+        finally:
+            self.nudge()  # what was changed may end earlier than the next look was to be
         return {"queues": sorted({one.queue for one in mine if one.agent == agent})}
 
     async def run(self) -> None:
