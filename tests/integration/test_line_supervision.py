@@ -141,8 +141,9 @@ def test_listen_whisper_barge_listen_again_and_leave_without_a_trace(scene: Scen
     at_whisper = hears(talk, CITIZEN)
 
     scene.mode("whisper")
-    hears(talk, CITIZEN, SUPERVISOR)
+    both = hears(talk, CITIZEN, SUPERVISOR)
     hears(boss, CITIZEN, AGENT)
+    hears(talk, CITIZEN, SUPERVISOR, since=both)
     at_barge = hears(scene.call, AGENT)
     assert ever_heard(scene.call, began, at_barge) == {AGENT}, "a whisper is for the agent alone"
     assert ever_heard(talk, at_whisper - WINDOW, at_whisper) == {CITIZEN}
