@@ -98,6 +98,8 @@ class Boards:
         self._old: set[str] = set()
         """Seats whose tile must be made anew."""
         self._unsent: dict[str, None] = {}
+        self._today: dict[str, Fact | None] = {}
+        """Figures of agents as of the ledger's last news of them."""
         self._callers: dict[str, tuple[Any, Caller]] = {}
         self._rows: dict[str, Fact] = {}
         self._told: dict[str, Any] = {}
@@ -161,22 +163,28 @@ class Boards:
             self._wake.notify()
 
     def _ledger_changed(self, news: News) -> None:
+        """Agents are counted here, in the thread that may be slow: tiles only take what is there."""
         if not news:
             return
-        seats: set[str] = set()
-        at: dict[str, str] = {}
-        for picture in self._floor.pictures().values():
-            seats |= {
-                number
-                for number, seat in picture.seats.items()
-                if news.everything or seat["agent"] in news.agents
-            }
-            at |= {
-                number: uid
-                for uid in news.calls & picture.calls.keys()
-                for number in seats_of(picture.calls[uid])
-            }
+        pictures = self._floor.pictures()
+        agents = {
+            seat["agent"]: number
+            for picture in pictures.values()
+            for number, seat in picture.seats.items()
+            if seat["agent"]
+        }
+        fresh = {login: self.view.today(login) for login in (agents if news.everything else news.agents)}
+        with self._lock:
+            different = {login for login, today in fresh.items() if self._today.get(login) != today}
+            self._today = fresh if news.everything else self._today | fresh
+        at = {
+            number: uid
+            for picture in pictures.values()
+            for uid in news.calls & picture.calls.keys()
+            for number in seats_of(picture.calls[uid])
+        }
         with self._wake:
+            seats = {agents[login] for login in different if login in agents}
             self._notes.seats |= seats
             self._notes.views.update(PACES if seats else ("board", "wall"))
             for seat in self._focused.keys() & at.keys():
@@ -379,13 +387,18 @@ class Boards:
                     call,
                     self._caller(call) if call else None,
                     [one for one in picture.watches if one["seat"] == number],
-                    self.view.today(seat["agent"]) if seat["agent"] else None,
+                    self._of_today(seat["agent"]) if seat["agent"] else None,
                     self._names,
                     self.known,
                 )
                 if self._tiles.get(number) != made:
                     self._tiles[number] = made
                     self._unsent[number] = None
+
+    def _of_today(self, login: str) -> Fact | None:
+        if login not in self._today:
+            self._today[login] = self.view.today(login)
+        return self._today[login]
 
     def _count(self, pictures: Mapping[str, Picture]) -> Fact:
         """The board, without its number."""
