@@ -329,6 +329,7 @@ def switch(queue: str, form: dict[str, Any]) -> dict[str, Any]:
             db, queue, state, until=form["until"], reason=reason, user_id=me().id, now=datetime.now(UTC)
         )
         note_access(db, f"queue_{state or 'as_planned'}", queue, reason)
+    desk().boards.tables_changed()
     _confirmed()
     return shown
 
@@ -357,6 +358,7 @@ def overflow(queue: str, form: dict[str, Any]) -> dict[str, Any]:
             f"{rule['after_seconds']} 秒后 {rule['then']} {rule['target'] or ''}".strip() if rule else "取消"
         )
         note_access(db, "overflow", queue, f"{said} {form['reason']}".strip())
+    desk().boards.tables_changed()
     _confirmed()
     return shown
 
@@ -380,7 +382,9 @@ def keep_settings(form: dict[str, Any]) -> dict[str, Any]:
         for words in floor_settings.keep(db, form, me().id):
             note_access(db, "floor_settings", words.partition(":")[0], words)
         desk().names.read(db)
-        return floor_settings.read(db)
+        shown = floor_settings.read(db)
+    desk().boards.tables_changed()
+    return shown
 
 
 # --- what was done ---------------------------------------------------------------------------------------
