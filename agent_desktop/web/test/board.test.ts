@@ -19,7 +19,7 @@ import {
   overflowBody,
   rate,
   seatChoices,
-  seatShares,
+  seatStates,
   sight,
   SIGNS,
   untilChoices,
@@ -90,13 +90,7 @@ describe('seats and trunk', () => {
   it('count what is in a call and who is not ready, whatever the reasons', () => {
     const row = { seats: someSeats({ ringing: 1, talking: 4, holding: 2, not_ready: { 小休: 2, 就餐: 1 } }) }
     expect([inCallCount(row), notReadyCount(row)]).toEqual([7, 3])
-    expect(seatShares(row).map(({ state, n }) => [state, n])).toEqual([
-      ['ringing', 1],
-      ['talking', 4],
-      ['holding', 2],
-      ['not_ready', 2],
-      ['not_ready', 1],
-    ])
+    expect(seatStates(row).map(({ n }) => n)).toEqual([0, 1, 4, 2, 0, 3, 0])
   })
   it('are an alarm when nobody is ready and somebody waits', () => {
     expect([judgeReady(1, 9, 9), judgeReady(0, 1, 9), judgeReady(0, 0, 9), judgeReady(0, 0, 0)]).toEqual([

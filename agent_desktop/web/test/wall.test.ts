@@ -144,7 +144,7 @@ describe('the day on the charts', () => {
       }
       expect(option.animation).toBe(false)
       expect(option.series.map((one) => one.data.length)).toEqual(
-        kind === 'calls' ? [96, 96, 96, 0] : [96, 96],
+        kind === 'calls' ? [96, 96, 37, 0] : [96, 96],
       )
       expect(option.series.flatMap((one) => one.markLine?.data ?? [])).toEqual([{ xAxis: 37 }])
     }

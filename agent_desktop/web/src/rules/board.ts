@@ -85,21 +85,18 @@ export const notReadyCount = (row: Pick<QueueRow, 'seats'>): number =>
 export const inCallCount = (row: Pick<QueueRow, 'seats'>): number =>
   row.seats.ringing + row.seats.talking + row.seats.holding
 
-/** The states of the seats in the order of the screen, those with nobody in them left out. */
-export type SeatShare = { state: string; n: number; reason?: string }
-
-export function seatShares(row: Pick<QueueRow, 'seats'>): SeatShare[] {
-  const { ready, ringing, talking, holding, after_call, unreachable, not_ready } = row.seats
-  const reasons = Object.entries(not_ready).sort(([, a], [, b]) => b - a)
+/** How many seats are in each state, in the order of the screen. */
+export function seatStates(row: Pick<QueueRow, 'seats'>): { state: string; n: number }[] {
+  const { ready, ringing, talking, holding, after_call, unreachable } = row.seats
   return [
     { state: 'ready', n: ready },
     { state: 'ringing', n: ringing },
     { state: 'talking', n: talking },
     { state: 'holding', n: holding },
     { state: 'after_call', n: after_call },
-    ...reasons.map(([reason, n]) => ({ state: 'not_ready', n, reason })),
+    { state: 'not_ready', n: notReadyCount(row) },
     { state: 'unreachable', n: unreachable },
-  ].filter((share) => share.n > 0)
+  ]
 }
 
 /**

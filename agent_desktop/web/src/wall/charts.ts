@@ -133,7 +133,8 @@ export function dayOption(look: ChartLook): EChartsCoreOption {
       series: [
         bar(look, 'offered', { barGap: '-100%', markLine: nowLine(look) }),
         bar(look, 'abandoned', { z: 3 }),
-        line(look, 'answered', { z: 4 }),
+        // Of the quarter that is under way not all have been answered yet: the line ends before it.
+        line(look, 'answered', { z: 4, data: day.answered.slice(0, Math.floor(stepAt(look.now))) }),
         line(look, 'forecast', {
           z: 5,
           smooth: 0.3,
