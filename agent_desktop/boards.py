@@ -148,6 +148,9 @@ class Boards:
         """Layout, switches, overflow, groups, settings: somebody has changed one of them."""
         self._tables_at = float("-inf")
         self._ledger_news.set()
+        with self._wake:
+            self._notes.all_seats = True
+            self._wake.notify()
 
     def ticket_changed(self, uid: str, login: str) -> None:
         """The draft or a ticket of this call was saved by this person: tell whoever has the seat in focus."""
@@ -510,7 +513,10 @@ class Boards:
     def run_ledger(self, stop: threading.Event) -> None:
         """Until `stop`: follows the ledger as its markers come, and reads the tables."""
         while not stop.is_set():
-            self.look_at_ledger()
+            try:
+                self.look_at_ledger()
+            except Exception as error:  # figures that cannot be counted now are counted the next time
+                log.error("ledger_not_followed", exc_info=error)
             stop.wait(FOLLOW_SECONDS)
             self._ledger_news.wait(LOOK_SECONDS)
 
@@ -527,7 +533,7 @@ class Boards:
             self._read_tables()
         except SQLAlchemyError as error:
             if not is_database_away(error):
-                log.error("ledger_not_followed", exc_info=error)
+                raise
 
     def _read_tables(self) -> None:
         callers = {
