@@ -164,3 +164,54 @@ def test_any_line_is_read_or_kept(text: str) -> None:
 @pytest.mark.parametrize("line", ["", "x", "12|a|b", "1795288423|u|NONE|NONE|NEWEVENT|x", "|||||"])
 def test_a_line_that_is_not_understood_is_kept_and_counted(line: str) -> None:
     assert not parse(line, NOW).understood
+
+
+# --- moved by a supervisor, given on by a rule ---------------------------------------------------------
+
+MOVED_TO_A_SEAT = """\
+1795313889|pbx1-1795313889.1|NONE|NONE|CALLARRIVED|1795313889302|13812374004|12345||inbound
+1795313890|pbx1-1795313889.1|NONE|NONE|TOPERSON|1795313890091|consultation|0|main:0
+1795313892|pbx1-1795313889.1|consultation|NONE|ENTERQUEUE||13812374004|1
+1795313897|pbx1-1795313889.1|consultation|NONE|WITHDRAW|1|1|5|seat:8001:supervisor01:agent01
+1795313897|pbx1-1795313889.1|NONE|NONE|MOVED|1795313897768|seat|8001|supervisor01
+1795313897|pbx1-1795313889.1|NONE|agent01|AGENTANSWERED|1795313897775|8001
+1795313898|pbx1-1795313889.1|NONE|NONE|CALLENDED|1795313898278|16|agent|queue
+"""
+NOT_TAKEN_THERE = """\
+1795313902|pbx1-1795313902.4|NONE|NONE|CALLARRIVED|1795313902271|13812374006|12345||inbound
+1795313903|pbx1-1795313902.4|NONE|NONE|TOPERSON|1795313903062|consultation|0|main:0
+1795313905|pbx1-1795313902.4|consultation|NONE|ENTERQUEUE||13812374006|2
+1795313911|pbx1-1795313902.4|consultation|NONE|WITHDRAW|2|2|6|seat:8001:supervisor01:agent01
+1795313911|pbx1-1795313902.4|NONE|NONE|MOVED|1795313911256|seat|8001|supervisor01
+1795313914|pbx1-1795313902.4|consultation|NONE|ENTERQUEUE||13812374006|1
+1795313914|pbx1-1795313902.4|consultation|NONE|ABANDON|1|1|0
+1795313914|pbx1-1795313902.4|NONE|NONE|CALLENDED|1795313914723|17|caller|queue
+"""
+TO_A_QUEUE = "1795313911|pbx1-1795313902.4|NONE|NONE|MOVED|1795313911256|queue|complaint|supervisor01"
+GIVEN_ON = (
+    "1795313911|pbx1-1795313902.4|NONE|NONE|OVERFLOW|1795313911256|waited-long|consultation|queue|complaint"
+)
+GONE = "1795313914|pbx1-1795313902.4|NONE|NONE|CALLENDED|1795313914723|17|caller|queue"
+
+
+def test_a_caller_moved_to_a_seat_is_answered_there_after_the_whole_wait() -> None:
+    facts = fold(MOVED_TO_A_SEAT)
+    assert (facts.outcome, facts.agent, facts.seat, facts.queue) == (
+        Outcome.ANSWERED,
+        "agent01",
+        "8001",
+        "consultation",
+    )
+    assert (facts.wait_ms, facts.talk_ms, facts.transfers) == (7_684, 503, 0)
+    assert [(part.kind, part.agent) for part in facts.parts] == [("agent", "agent01")]
+
+
+def test_a_caller_whom_the_seat_did_not_take_still_waits() -> None:
+    facts = fold(NOT_TAKEN_THERE)
+    assert (facts.outcome, facts.agent, facts.wait_ms) == (Outcome.ABANDONED_IN_QUEUE, None, 11_661)
+
+
+@pytest.mark.parametrize(("line", "queue"), [(TO_A_QUEUE, "complaint"), (GIVEN_ON, "consultation")])
+def test_who_hangs_up_on_the_way_to_another_queue_has_given_up_waiting(line: str, queue: str) -> None:
+    facts = fold("\n".join([*NOT_TAKEN_THERE.splitlines()[:3], line, GONE]))
+    assert (facts.outcome, facts.queue, facts.wait_ms) == (Outcome.ABANDONED_IN_QUEUE, queue, 11_661)
