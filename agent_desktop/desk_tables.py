@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pypinyin import lazy_pinyin
 from sqlalchemy import select
@@ -22,12 +21,10 @@ from sqlalchemy.orm import Session
 
 from agent_desktop.errors import Refusal, invalid
 from agent_desktop.labels import REASONS, SYSTEM_REASONS
+from db import open_queues
 from db.models import NotReadyReason, Queue, QueueMembership, SpecialDeskPeriod, TransferTarget, User
-from db.special_desks import Period, is_open, next_change
+from db.open_queues import MAIN_QUEUE
 
-CITY_TIME = ZoneInfo("Asia/Shanghai")
-MAIN_QUEUE = "consultation"
-"""Callers of a closed desk go here: it can never be closed itself."""
 GROUPS = ("单位值班", "专家组", "律师组")
 """Groups that are offered even while nobody is in them."""
 HIGHEST_PENALTY = 9
@@ -75,9 +72,14 @@ def _skill_rows(session: Session) -> list[Row]:
 
 def skills_of(session: Session, now: datetime) -> Row:
     """{"version", "queues", "agents"}: each agent's queues with the penalty, 0 is rung first."""
-    rows, periods = _skill_rows(session), _periods(session)
+    rows, openings = _skill_rows(session), open_queues.read(session)
     queues = [
-        {"name": name, "label": label, "special": name in periods, "open": _open(periods.get(name, ()), now)}
+        {
+            "name": name,
+            "label": label,
+            "special": bool(openings[name].periods),
+            "open": openings[name].is_open(now),
+        }
         for name, label in session.execute(select(Queue.name, Queue.label).order_by(Queue.name))
     ]
     queues.sort(key=lambda queue: (queue["name"] != MAIN_QUEUE, queue["special"], queue["name"]))
@@ -144,38 +146,23 @@ def _period_rows(session: Session) -> list[Row]:
     ]
 
 
-def _periods(session: Session) -> dict[str, list[Period]]:
-    found: dict[str, list[Period]] = {}
-    for row in _period_rows(session):
-        found.setdefault(row["queue"], []).append(_period(row))
-    return found
-
-
-def _period(row: Row) -> Period:
-    return Period(row["opens_on"], row["closes_on"], row["from_time"], row["to_time"])
-
-
-def _open(periods: Iterable[Period], now: datetime) -> bool:
-    return is_open(periods, now.astimezone(CITY_TIME).replace(tzinfo=None))
-
-
 def desks_of(session: Session, now: datetime) -> Row:
-    """{"version", "desks"}: each queue with its periods, its state now (always | open | closed), and when
-    that changes next (epoch ms, or None)."""
-    rows = _period_rows(session)
-    local = now.astimezone(CITY_TIME).replace(tzinfo=None)
+    """{"version", "desks"}: each queue with its periods, its state now (always | open | closed, what was
+    switched by hand counted in), and when that changes next (epoch ms, or None)."""
+    rows, openings = _period_rows(session), open_queues.read(session)
     desks = []
     for name, label in session.execute(select(Queue.name, Queue.label).order_by(Queue.name)):
         mine = [row for row in rows if row["queue"] == name]
-        periods = [_period(row) for row in mine]
-        change = next_change(periods, local)
+        opening = openings[name]
+        decided = bool(mine) or bool(opening.switched and opening.switched.holds(now))
+        change = opening.changes_at(now)
         desks.append(
             {
                 "queue": name,
                 "label": label,
                 "main": name == MAIN_QUEUE,
-                "state": ("open" if is_open(periods, local) else "closed") if periods else "always",
-                "changes_at": change and round(change.replace(tzinfo=CITY_TIME).timestamp() * 1000),
+                "state": ("open" if opening.is_open(now) else "closed") if decided else "always",
+                "changes_at": change and round(change.timestamp() * 1000),
                 "periods": mine,
             }
         )
