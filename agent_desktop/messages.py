@@ -26,7 +26,7 @@ from db.models import AgentGroup, FloorMessage, User, now
 blueprint = APIBlueprint("messages", __name__, url_prefix="/api/messages", tag="messages")
 SHOWN = 60
 """So many of the newest are listed."""
-LONGEST = 300
+LONGEST = 500
 
 
 class MessageIn(Schema):

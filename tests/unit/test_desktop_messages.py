@@ -119,7 +119,7 @@ def test_an_agent_answers_to_the_own_leaders(
     ("body", "field"),
     [
         ({"text": "  ", "kind": "all"}, "text"),
-        ({"text": "好" * 301, "kind": "all"}, "text"),
+        ({"text": "好" * 501, "kind": "all"}, "text"),
         ({"text": "好", "kind": "user", "target": "nobody"}, "target"),
         ({"text": "好", "kind": "group", "target": "99"}, "target"),
         ({"text": "好", "kind": "everywhere"}, "kind"),

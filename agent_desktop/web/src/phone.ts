@@ -46,7 +46,10 @@ export function usePhone() {
   const stage = computed(() => stageOf(seat.seat, seat.call, useDesk().uid !== null))
   const telephone = computed(() => telephoneOf(seat.seat))
   const can = computed(() => possible(seat.seat, seat.call, softphone.call))
-  watch([() => seat.n, () => seat.word, () => seat.seat?.reason], () => (pending.value = null))
+  watch(
+    [() => seat.n, () => seat.word, () => seat.seat?.reason, () => seat.seat?.help_since],
+    () => (pending.value = null),
+  )
 
   async function command(
     action: PhoneAction,
@@ -179,5 +182,7 @@ export function usePhone() {
     endAll,
     pauseRecording: verb('pauseRecording', 'pause-recording'),
     resumeRecording: verb('resumeRecording', 'resume-recording'),
+    askHelp: verb('askHelp', 'ask-help'),
+    cancelHelp: verb('cancelHelp', 'cancel-help'),
   }
 }

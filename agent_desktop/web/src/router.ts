@@ -1,6 +1,7 @@
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 
 import AlarmsPage from './pages/AlarmsPage.vue'
+import AnnouncementsPage from './pages/AnnouncementsPage.vue'
 import CallsPage from './pages/CallsPage.vue'
 import DeskPage from './pages/DeskPage.vue'
 import DeskSettingsPage from './pages/DeskSettingsPage.vue'
@@ -61,6 +62,12 @@ const routes: RouteRecordRaw[] = [
   { path: '/tickets', name: 'tickets', component: TicketsPage },
   { path: '/tickets/:number', name: 'ticket', component: TicketPage, props: true },
   { path: '/recordings', name: 'recordings', component: RecordingsPage },
+  {
+    path: '/announcements',
+    name: 'announcements',
+    component: AnnouncementsPage,
+    meta: { roles: ['shift_leader', 'supervisor', 'administrator'] },
+  },
   {
     path: '/missed',
     name: 'missed',

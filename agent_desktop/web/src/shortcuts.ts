@@ -19,6 +19,7 @@ export const KEYS = {
   keypad: 'Alt+K',
   pauseRecording: 'Alt+P',
   dial: 'Alt+C',
+  needHelp: 'Alt+Q',
   redial: 'Alt+R',
   reveal: 'F10',
   save: 'Ctrl+Enter',
@@ -37,6 +38,8 @@ export const KEYS = {
   seventh: 'Alt+7',
   eighth: 'Alt+8',
   ninth: 'Alt+9',
+  tenth: 'Alt+0',
+  messages: 'Alt+N',
   missedResult: 'Alt+B',
   play: 'Ctrl+Space',
   // On the live floor: leaders have no seat of their own, so the agents' keys are free there.

@@ -8,6 +8,7 @@ export interface User {
   name: string
   work_number: string
   role: Role
+  group_id?: number | null
 }
 
 export interface LinkState {
@@ -67,6 +68,8 @@ export interface Seat {
   next?: Reason | null
   /** When after-call work ends by itself. */
   until?: number | null
+  /** Since when the agent asks the shift leader to come. */
+  help_since?: number | null
 }
 
 export type CallState =

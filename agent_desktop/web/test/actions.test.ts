@@ -28,7 +28,8 @@ const browser = (change: Partial<Seat> = {}) => busy({ telephone: 'browser', ...
 /** Names of what is possible. */
 function names(seat: Seat | null, call: PushedCall | null, page: PageCall | null = null): string[] {
   const can = possible(seat, call, page)
-  return ACTIONS.filter((name) => can[name])
+  // Help can be asked for whatever the call is: it has its own test.
+  return ACTIONS.filter((name) => can[name] && name !== 'askHelp')
 }
 
 describe('the stage of the call', () => {
@@ -124,6 +125,15 @@ describe('what can be done', () => {
   it('with a paused recording is to resume it', () => {
     expect(names(busy(), talking({ recording: 'paused' }))).toContain('resumeRecording')
     expect(names(busy(), talking({ recording: 'paused' }))).not.toContain('pauseRecording')
+  })
+
+  it('is to ask for help at any time, and to take that back', () => {
+    for (const seat of [aSeat(), busy(), aSeat({ reachable: false })]) {
+      expect(possible(seat, null, null)).toMatchObject({ askHelp: true, cancelHelp: false })
+      const lit = { ...seat, help_since: 1 }
+      expect(possible(lit, null, null)).toMatchObject({ askHelp: false, cancelHelp: true })
+    }
+    expect(possible(null, null, null)).toMatchObject({ askHelp: false, cancelHelp: false })
   })
 
   it('while dialling is to give up', () => {

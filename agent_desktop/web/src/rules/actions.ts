@@ -37,6 +37,8 @@ export const ACTIONS = [
   'endAll',
   'pauseRecording',
   'resumeRecording',
+  'askHelp',
+  'cancelHelp',
 ] as const
 export type PhoneAction = (typeof ACTIONS)[number]
 
@@ -106,6 +108,8 @@ export function possible(
     endAll: together && mine,
     pauseRecording: mine && TOGETHER.includes(stage) && call?.recording === 'on',
     resumeRecording: mine && call?.recording === 'paused',
+    askHelp: signedIn && !seat.help_since,
+    cancelHelp: signedIn && !!seat.help_since,
   }
 }
 
