@@ -84,6 +84,8 @@ class FloorPlan:
     steps: tuple[int, ...] = (50, 150, 300)
     """Seats of the made-up floors; each has `rate` calls a second for 300 seats."""
     step_seconds: float = 20.0
+    made_talk: float = 20.0
+    """Seconds of a talk there: 10 calls a second keep 255 seats busy."""
     hours: float = 8.0
     speed: float = 60.0
     """So many times faster does the shift run."""
@@ -376,7 +378,13 @@ def _sizes(plan: FloorPlan) -> list[tuple[int, int]]:
 
 
 def _play(
-    line: PrivateLine, stack: contextlib.ExitStack, *, seats: int, rate: float, speed: float = 1
+    plan: FloorPlan,
+    line: PrivateLine,
+    stack: contextlib.ExitStack,
+    *,
+    seats: int,
+    rate: float,
+    speed: float = 1,
 ) -> Child:
     """The made-up floor of a line, begun."""
     job = {
@@ -385,6 +393,7 @@ def _play(
         "pbx": line.settings.pbx_name,
         "seats": seats,
         "rate": rate,
+        "talk": plan.made_talk,
         "speed": speed,
         "database": line.settings.database,
         "journal": str(line.settings.journal),
@@ -398,11 +407,11 @@ def _step(plan: FloorPlan, line: PrivateLine, seats: int, pages: int) -> dict[st
     """What a change costs with so many seats, each as busy as in the other steps."""
     rate = plan.rate * seats / plan.seats
     with contextlib.ExitStack() as stack:
-        floor = _play(line, stack, seats=seats, rate=rate)
+        floor = _play(plan, line, stack, seats=seats, rate=rate)
         watchers = _Watchers(line, pages, plan.chromium, stack)
         watchers.frames_counted()
         # The first talks have to end before as much ends as begins.
-        begin = _wait(made_floor.TALK + made_floor.AFTER_CALL)
+        begin = _wait(plan.made_talk + made_floor.AFTER_CALL)
         before = _Cost(line, watchers, []).look()
         end = _wait(plan.step_seconds)
         after = _Cost(line, watchers, []).look()
@@ -442,7 +451,7 @@ def _soak(plan: FloorPlan, line: PrivateLine, say: Say) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         say(f"{plan.hours:g} hours, {plan.speed:g} times faster: {whole / plan.speed / 60:.1f} minutes")
         rate = CHANGES_A_SECOND / CHANGES_A_CALL
-        floor = _play(line, stack, seats=max(plan.seats, 12), rate=rate, speed=plan.speed)
+        floor = _play(plan, line, stack, seats=max(plan.seats, 12), rate=rate, speed=plan.speed)
         memory = _Memory(line.running["desktop"].pid)
         stack.callback(memory.close)
         watchers = _Watchers(

@@ -33,8 +33,8 @@ NAMESPACE = "/cti"
 ACKNOWLEDGED_EVERY = 50
 """Every so many changes the desktop's answer is waited for: it is never given more than it takes."""
 COPY_EVERY = 0.25
-RING, TALK, AFTER_CALL = 0.5, 20.0, 5.0
-"""Seconds of a call's life here; 10 calls a second keep 255 seats busy."""
+RING, AFTER_CALL = 0.5, 5.0
+"""Seconds of a call's life here, beside the talk."""
 GIVES_UP_EVERY, PATIENCE = 20, 6.0
 """One caller in twenty hangs up after so many seconds of waiting."""
 
@@ -44,8 +44,8 @@ Step = Callable[[], Iterator[f.Event]]
 class MadeFloor:
     """Seats, calls and what happens to them; `due()` gives the events that are due at a moment of its day."""
 
-    def __init__(self, pbx: str, seats: int, rate: float, write: Callable[[str], int]) -> None:
-        self.pbx, self.rate, self.write = pbx, rate, write
+    def __init__(self, pbx: str, seats: int, rate: float, talk: float, write: Callable[[str], int]) -> None:
+        self.pbx, self.rate, self.talk, self.write = pbx, rate, talk, write
         self.floor = f.Floor()
         self.calls = 0
         self._now = 0
@@ -106,18 +106,18 @@ class MadeFloor:
         yield f.SeatRang(now_ms(), seat, call)
 
     def _answered(self, call: f.FloorCall, seat: str) -> Iterator[f.Event]:
-        self._after(TALK, lambda: self._ended(call, seat))
+        self._after(self.talk, lambda: self._ended(call, seat))
         at, login = now_ms(), self.floor.seats[seat].agent or "NONE"
         self._journal(call.uid, "NONE", "AGENTANSWERED", seat)
         self._line(call.uid, city.QUEUE, login, "CONNECT", "1|0|1")
         yield f.CallLeftQueue(at, call.uid, city.QUEUE)
         yield f.SeatAnswered(at, seat, call)
-        yield f.SeatPaused(at, seat, f.write_pause(None, at + round(1000 * (TALK + AFTER_CALL))))
+        yield f.SeatPaused(at, seat, f.write_pause(None, at + round(1000 * (self.talk + AFTER_CALL))))
 
     def _ended(self, call: f.FloorCall, seat: str) -> Iterator[f.Event]:
         self._after(AFTER_CALL, lambda: self._ready(seat))
         at, login = now_ms(), self.floor.seats[seat].agent or "NONE"
-        self._line(call.uid, city.QUEUE, login, "COMPLETEAGENT", f"1|{TALK:.0f}|1")
+        self._line(call.uid, city.QUEUE, login, "COMPLETEAGENT", f"1|{self.talk:.0f}|1")
         self._journal(call.uid, "NONE", "CALLENDED", "16|agent|queue")
         yield f.TalkEnded(at, seat, call.uid)
         yield f.CallEnded(at, call.uid)
@@ -200,8 +200,8 @@ class MadeLink:
 def watch(job: dict[str, Any], ready: Callable[[], None], stop: threading.Event) -> dict[str, Any]:
     """Play until stopped; ready when it has begun.
 
-    job {"address", "token", "pbx", "seats", "rate", "speed", "database", "journal"}; gives {"marks", "calls",
-    "snapshots"}: a mark, [epoch ms, changes so far], every second.
+    job {"address", "token", "pbx", "seats", "rate", "talk", "speed", "database", "journal"}; gives {"marks",
+    "calls", "snapshots"}: a mark, [epoch ms, changes so far], every second.
     """
     return asyncio.run(_watch(job, ready, stop))
 
@@ -212,7 +212,7 @@ async def _watch(job: dict[str, Any], ready: Callable[[], None], stop: threading
     marks: list[tuple[int, int]] = []
     with journal.open("a") as lines:  # noqa: ASYNC230 (nothing runs beside it yet)
         lines.write(f"{now_ms() // 1000}|NONE|NONE|NONE|QUEUESTART|\n")
-        made = MadeFloor(job["pbx"], job["seats"], job["rate"], lines.write)
+        made = MadeFloor(job["pbx"], job["seats"], job["rate"], job["talk"], lines.write)
         link = MadeLink(job["pbx"], lambda: made.floor)
         await link.open(job["address"], job["token"])
         copying = asyncio.create_task(_copy(job, link, lines.flush))

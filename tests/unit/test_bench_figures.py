@@ -7,15 +7,21 @@ from hypothesis import strategies as st
 
 from hotline.bench.ears import is_tone
 from hotline.bench.figures import (
+    EVENT_PUSHED,
     RING_PAINTED,
     Spread,
+    at_moment,
     cpu_ratio,
     desk_verdicts,
     fits,
+    floor_verdicts,
     growth_per_hundred,
+    ledger_ages,
     per_thousand,
+    percent_of_core,
     percentile,
     spread,
+    traffic_within,
     verdicts,
     within,
 )
@@ -92,3 +98,47 @@ def test_a_tone_is_known_within_twenty_milliseconds() -> None:
     assert is_tone(alaw.tone(440, 0.02), 440)
     assert not is_tone(alaw.tone(440, 0.02), 1000)
     assert not is_tone(alaw.SILENCE * 160, 1000)
+
+
+def test_what_a_page_costs_is_counted_between_the_looks_in_the_window() -> None:
+    looks = [(0, 1.0), (1000, 2.0), (2000, 2.1), (3000, 2.2), (4000, 9.0)]
+    assert percent_of_core(looks, 1000, 3000) == 10
+    assert percent_of_core(looks, 1000, 1999) is None
+
+
+def test_an_ended_call_is_as_old_as_the_first_board_that_counts_it() -> None:
+    boards = [(1000.0, 5), (1500.0, 5), (2000.0, 9)]
+    assert ledger_ages([(5, 900), (6, 950), (9, 1990), (10, 1995)], boards) == [
+        (900, 100.0),
+        (950, 1050.0),
+        (1990, 10.0),
+    ]
+
+
+def test_traffic_is_counted_in_whole_seconds() -> None:
+    traffic = {"10": [1, 100], "11": [2, 200], "12": [4, 400]}
+    assert traffic_within(traffic, 10_500, 13_000) == (6, 600)
+
+
+def test_a_moment_shows_the_last_look_before_it() -> None:
+    assert at_moment([(10, 1.0), (20, 2.0)], 19) == 1.0
+    assert at_moment([(10, 1.0)], 9) is None
+
+
+def test_the_floor_is_judged_by_what_was_measured_of_it() -> None:
+    step = {"clients": 50}
+    report = {
+        "delays_ms": {EVENT_PUSHED: {"p99": 260.0}},
+        "screens": {"map": {"percent": 16.0}},
+        "growth": [
+            step | {"cpu_ms_per_change": 2.0},
+            step | {"cpu_ms_per_change": 1.0},
+            {"clients": 10, "cpu_ms_per_change": 99.0},
+        ],
+        "soak": None,
+    }
+    found = {one.aim: one.met for one in floor_verdicts(report)}
+    assert found["event to the map in a page's socket, p99"] is True
+    assert found["page of the map, CPU"] is False
+    assert found["CPU for one change, largest floor to smallest"] is True
+    assert next(aim for aim, met in found.items() if met is None) == "event to the painted map, p99"
