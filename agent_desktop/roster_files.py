@@ -81,7 +81,8 @@ def _xlsx(content: bytes) -> Sheet:
                 raise UnreadableSheet("表格内容过大，请只保留排班所需的工作表。")
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         sheet = book.worksheets[0]
-        rows = sheet.iter_rows(max_col=MOST_COLUMNS, values_only=True)
+        widest = min(sheet.max_column or MOST_COLUMNS, MOST_COLUMNS)
+        rows = sheet.iter_rows(max_col=widest, values_only=True)
         return Sheet(_bounded(tuple(_text(cell) for cell in row) for row in rows), sheet.title or "")
     except UnreadableSheet:
         raise

@@ -140,7 +140,7 @@ def read(
         reading.fault(heading + 1, "", "", "表里没有可导入的班次。", "在日期对应的单元格中填写班次名称。")
     return Read(
         "list" if is_list else "matrix",
-        tuple(reading.wishes),
+        () if reading.faults else tuple(reading.wishes),
         tuple(sorted(reading.faults, key=lambda one: one.line)),
         reading.lines,
     )

@@ -40,6 +40,8 @@ LEAST_CALLS = 5
 IN_15_LEAST = 0.8
 """GB/T 33358-2016 wants an answer within 15 s and gives no share; below this an hour is pointed out."""
 LEAST_OFFERED = 10
+WORST_HOURS = 3
+"""More hours than these are only counted."""
 SHORT_ABANDONS = 5
 SHORT_ABANDON_SHARE = 0.1
 ADHERENCE_LEAST = 0.9
@@ -264,10 +266,11 @@ def _slow_hours(hours: Mapping[int, Figures]) -> list[Point]:
     ]
     if not slow:
         return []
-    said = "、".join(f"{hour}–{hour + 1} 时 {rate:.0%}" for hour, rate in slow)
-    return [
-        Point("slow_hours", f"全中心 15 秒接通率低于 {IN_15_LEAST:.0%} 的时段：{said}。核对排班和就餐安排。")
-    ]
+    worst = sorted(sorted(slow, key=lambda pair: pair[1])[:WORST_HOURS])
+    said = "、".join(f"{hour}–{hour + 1} 时 {rate:.0%}" for hour, rate in worst)
+    many = f"有 {len(slow)} 个，最低的是" if len(slow) > len(worst) else "："
+    text = f"全中心 15 秒接通率低于 {IN_15_LEAST:.0%} 的时段{many}{said}。核对排班和就餐安排。"
+    return [Point("slow_hours", text)]
 
 
 def _short_abandons(hours: Mapping[int, Figures]) -> list[Point]:
