@@ -62,6 +62,7 @@ class Seen:
     disks: Mapping[str, float] | None = None
     """Folder -> percent used."""
     agent_name: Callable[[str], str] = str
+    queue_name: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)
@@ -78,17 +79,20 @@ def readings(rule: Rule, seen: Seen) -> dict[str, Reading]:
 
 
 def _longest_wait(rule: Rule, seen: Seen) -> dict[str, Reading]:
-    waits = [seen.at - since for since in waiting_since(rule.queue, _visible_calls(seen))]
-    return {"": _of_part(rule, max(0, *waits, 0) / 1000, seen)}
+    first = min(waiting_since(rule.queue, _visible_calls(seen)), default=None)
+    if first is None:
+        return {"": _of_part(rule, 0, seen)}
+    since, queue = first
+    return {"": _of_part(rule, max(0, seen.at - since) / 1000, seen, "" if rule.queue else queue)}
 
 
-def waiting_since(queue: str, calls: Iterable[Fact]) -> Iterator[int]:
-    """Since when each citizen waits for a person, in one queue or in all ("")."""
+def waiting_since(queue: str, calls: Iterable[Fact]) -> Iterator[tuple[int, str]]:
+    """Since when each citizen waits for a person, and in which queue; of one queue or of all ("")."""
     for call in calls:
         since = call.get("asked_at") or call.get("queued_at")
         inbound = call.get("kind", "inbound") == "inbound"
         if since and inbound and call["state"] in WAITING and queue in ("", call["queue"]):
-            yield since
+            yield since, call["queue"]
 
 
 def _rate(name: str) -> Callable[[Rule, Seen], dict[str, Reading]]:
@@ -211,6 +215,7 @@ def _visible_calls(seen: Seen) -> Iterator[Fact]:
             yield from picture.calls.values()
 
 
-def _of_part(rule: Rule, value: float, seen: Seen) -> Reading:
+def _of_part(rule: Rule, value: float, seen: Seen, queue: str = "") -> Reading:
     """With one PBX of several blind there may be more: then only what decides all the same counts."""
-    return Reading(at_least(rule, value) if _blind(seen) else value)
+    detail = seen.queue_name(queue) if queue else ""
+    return Reading(at_least(rule, value) if _blind(seen) else value, detail)

@@ -120,6 +120,7 @@ class AlarmWatch:
             counted=None if away else self._seen.counted,
             gaps=None if away else self._seen.gaps,
             reasons=self._names.reasons,
+            queue_name=self._names.queue,
         )
 
     def _read_and_judge(self, rule: Rule, seen: Seen, at: int) -> None:
