@@ -7,10 +7,12 @@ signed in.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -313,12 +315,18 @@ def test_a_supervisor_whose_telephone_drops_while_whispering_leaves_nothing(scen
     assert row.ended_as in ("left", "phone_gone")
 
 
-def test_a_cti_killed_in_a_barge_leaves_no_snoop_and_no_bridge(scene: Scene) -> None:
+def test_a_barge_outlives_the_desktop_and_a_cti_killed_in_it_leaves_no_snoop_and_no_bridge(
+    scene: Scene,
+) -> None:
     talk = scene.seat.call
     assert talk
     scene.watch("barge")
     scene.phone.wait_for_talk()
-    hears(scene.call, AGENT, SUPERVISOR)
+    before = hears(scene.call, AGENT, SUPERVISOR)
+    scene.line.restart("desktop")
+    mine = scene.boss.ask("GET", "/api/floor")["me"]["watch"]
+    assert (mine["seat"], mine["mode"], mine["state"]) == (SEAT, "barge", "on")
+    hears(scene.call, AGENT, SUPERVISOR, since=before)
     scene.line.kill("cti", signal.SIGKILL)
     assert scene.left_behind(), "Asterisk keeps what a dead application had"
     scene.line.start("cti")
@@ -330,6 +338,19 @@ def test_a_cti_killed_in_a_barge_leaves_no_snoop_and_no_bridge(scene: Scene) -> 
     scene.seat.hang_up()
     scene.call.wait_for_end(10)
     assert [row.mode for row in scene.rows(1)] == ["barge"]
+
+
+def test_whoever_comes_as_the_agent_hangs_up_finds_nobody_and_leaves_nothing(scene: Scene) -> None:
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(scene.watch, "barge")
+        scene.seat.hang_up()
+        with contextlib.suppress(Refused):  # the call may have been over first
+            coming.result()
+    scene.call.wait_for_end(10)
+    until(lambda: not scene.left_behind(), 8, "nothing left")
+    until(lambda: scene.boss.ask("GET", "/api/floor")["me"]["watch"] is None, 8, "no watch on the floor")
+    assert scene.phone.wait_for_idle() is None or scene.phone.calls[-1].end
+    until(lambda: scene.agent.state()["presence"] == "ready", 8, "the seat takes calls")
 
 
 def test_a_hand_that_is_raised_lights_the_seat_until_somebody_comes(scene: Scene) -> None:
