@@ -58,7 +58,7 @@ from agent_desktop.cookie import Cookie
 from agent_desktop.desk import Desk
 from agent_desktop.errors import Refusal, speak_json
 from agent_desktop.figures import Figures
-from agent_desktop.floor import Floor
+from agent_desktop.floor import Floor, now_ms
 from agent_desktop.labels import Names
 from agent_desktop.pages import THREADS_FOR_REQUESTS, CtiNamespace, PageNamespace, Pages
 from agent_desktop.people import People, Person
@@ -78,6 +78,7 @@ LINK_MESSAGE_LIMIT = 8 * 1024 * 1024
 """A floor's snapshot with 1,000 calls has about 1 MB."""
 SESSION_HOURS = 16
 NAMES_SECONDS = 60.0
+BEAT_SECONDS = 2.0
 POLICY = {
     "default-src": "'self'",
     "style-src": ["'self'", "'unsafe-inline'"],
@@ -161,6 +162,7 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
     _prepare(desk)
     if clock:
         threading.Thread(target=_tick, args=(desk, stop), name="desktop-clock", daemon=True).start()
+        threading.Thread(target=_beat, args=(desk, stop), name="beat", daemon=True).start()
         threading.Thread(target=_keep_books, args=(desk, stop), name="alarm-books", daemon=True).start()
         threading.Thread(target=desk.boards.run_pushes, args=(stop,), name="boards", daemon=True).start()
         threading.Thread(target=desk.boards.run_ledger, args=(stop,), name="ledger", daemon=True).start()
@@ -300,13 +302,20 @@ def _tick(desk: Desk, stop: threading.Event) -> None:
     announced = announcements.Watch(desk)
     while not stop.wait(1.0):
         watch_screens(desk, time.monotonic())
-        desk.floor.look_for_silence()
         missed_calls.look(time.monotonic())
         announced.look()
         desk.alarms.look()
         if time.monotonic() - names_at >= NAMES_SECONDS:
             names_at = time.monotonic()
             _read_names(desk)
+
+
+def _beat(desk: Desk, stop: threading.Event) -> None:
+    """Every two seconds a sign of life to leaders' pages, and a look at those of the ctis. A thread of its
+    own: whatever else waits here, a page must not take it for a dead line."""
+    while not stop.wait(BEAT_SECONDS):
+        desk.floor.look_for_silence()
+        desk.floor.emit("beat", {"at": now_ms()}, "floor")
 
 
 def _keep_books(desk: Desk, stop: threading.Event) -> None:

@@ -23,6 +23,11 @@ from agent_desktop.labels import Names
 from cti.link.replica import Fact, Replica
 
 COMMAND_SECONDS = 5.0
+CLOCKS_DIFFER_MS = 1_000
+TIMES = (
+    *("since", "until", "help_since", "arrived_at", "asked_at", "queued_at", "ringing_at", "answered_at"),
+    *("paused_since", "event_at"),
+)
 SILENT_MS = 7_000
 """A cti beats every two seconds; one that has said nothing so long hangs, or its line is half open."""
 REMEMBERED_CALLS = 5000
@@ -53,6 +58,18 @@ def party_view(call: Fact) -> Fact | None:
     """Who is being brought in, as a page may see it."""
     party = call.get("party")
     return {key: party.get(key) for key in PUSHED_OF_PARTY} if party else None
+
+
+def _in_our_time(facts: Mapping[str, Fact], ahead_ms: int) -> dict[str, Fact]:
+    """Facts of a PBX by id, their times by our clock where the two differ by more than a second: what a wall
+    says must not depend on which machine's clock is wrong."""
+    if abs(ahead_ms) <= CLOCKS_DIFFER_MS:
+        return dict(facts)
+    ahead = round(ahead_ms, -2)
+    return {
+        key: fact | {name: fact[name] - ahead for name in TIMES if fact.get(name)}
+        for key, fact in facts.items()
+    }
 
 
 class Emit(Protocol):
@@ -366,8 +383,8 @@ class Floor:
         with self._lock:
             return {
                 pbx: Picture(
-                    dict(replica.seats),
-                    dict(replica.calls),
+                    _in_our_time(replica.seats, self._links[pbx].ahead_ms),
+                    _in_our_time(replica.calls, self._links[pbx].ahead_ms),
                     dict(replica.queues),
                     tuple(replica.watches.values()),
                     int(replica.trunk.get("in_use", 0)),

@@ -253,7 +253,6 @@ class CtiNamespace(Namespace):
         if not followed:
             self.socketio.emit("snapshot_please", {}, namespace="/cti", to=socket)
 
-
     def _beat(self, socket: str, said: Any) -> None:
         at = said.get("at") if isinstance(said, dict) else None
         self.desk.floor.heard(self._pbx[socket], socket, at if isinstance(at, int) else None)

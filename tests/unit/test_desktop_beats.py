@@ -68,5 +68,10 @@ def test_a_beat_before_the_snapshot_does_not_bring_old_figures_to_life() -> None
 def test_a_clock_that_is_ahead_is_known() -> None:
     clock = Clock()
     floor, _ = floor_of_one(clock)
-    floor.heard("pbx1", "wire", clock.now + 90_000)
-    assert floor.ahead_ms("pbx1") == 90_000
+    seat = {"seat": "8001", "agent": "agent01", "since": clock.now + 80_000, "until": None, "call": None}
+    floor.take_snapshot("pbx1", "wire", SNAPSHOT | {"seq": 2, "seats": [seat]})
+    assert floor.pictures()["pbx1"].seats["8001"]["since"] == clock.now + 80_000
+    floor.heard("pbx1", "wire", clock.now + 90_030)
+    assert floor.ahead_ms("pbx1") == 90_030
+    shown = floor.pictures()["pbx1"].seats["8001"]
+    assert (shown["since"], shown["until"]) == (clock.now - 10_000, None), "ten seconds ago by our clock"

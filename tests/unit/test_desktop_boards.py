@@ -426,7 +426,9 @@ def test_a_seat_in_focus_has_its_states_of_today(
     assert leader.get("/api/floor/seats/9999").status_code == 404
     cti.seat("8001", agent="agent01", presence="ready")
     journal(parts, "", "UNPAUSE", "agent01")
-    until(lambda: leader.get("/api/floor/seats/8001").json["history"], 2, "the state has lasted a millisecond")
+    until(
+        lambda: leader.get("/api/floor/seats/8001").json["history"], 2, "the state has lasted a millisecond"
+    )
     seen = leader.get("/api/floor/seats/8001").json
     assert seen["tile"]["agent"] == "agent01"
     assert [(one["state"], one["ms"]) for one in seen["history"]] == [("ready", None)]

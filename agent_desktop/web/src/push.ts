@@ -42,9 +42,13 @@ export interface PushListener {
 const PRESENCE_MS = 10_000
 const ANSWER_MS = 1_500
 const RETRY_MS = 1_500
+/** A line on which nothing has come so long, where a beat should, is dead. */
+const SILENT_MS = 7_000
+const LISTEN_MS = 1_000
 
 let socket: Socket | null = null
 let presence: ReturnType<typeof setInterval> | undefined
+let listening: ReturnType<typeof setInterval> | undefined
 let retry: ReturnType<typeof setTimeout> | undefined
 
 export function openPushes(listener: PushListener): void {
@@ -71,6 +75,17 @@ export function openPushes(listener: PushListener): void {
     if (!line.active) listener.refused()
     again()
   })
+  // Leaders' pages are sent a beat every two seconds: a line that has gone dead shows nothing for long.
+  let heardAt: number | null = null
+  line.onAny(() => heardAt !== null && (heardAt = Date.now()))
+  line.on('beat', () => (heardAt = Date.now()))
+  line.on('disconnect', () => (heardAt = null))
+  listening = setInterval(() => {
+    if (heardAt === null || !line.connected || Date.now() - heardAt < SILENT_MS) return
+    heardAt = null
+    listener.lost()
+    line.disconnect().connect()
+  }, LISTEN_MS)
   line.on('snapshot', (push: SnapshotPush) => listener.snapshot(push))
   line.on('seat', (push: SeatPush) => listener.seat(push))
   line.on('link', (push: LinkPush) => listener.link(push))
@@ -95,6 +110,7 @@ export function openPushes(listener: PushListener): void {
 
 export function closePushes(): void {
   clearInterval(presence)
+  clearInterval(listening)
   clearTimeout(retry)
   socket?.removeAllListeners()
   socket?.disconnect()
