@@ -13,18 +13,22 @@ export interface Elapsed {
   limit?: number | null
   /** Shown as it was at this moment: the PBX cannot be seen since then. */
   stopped?: number | null
+  /** `data-beat` on the element comes and goes with each second. */
+  beats?: boolean
 }
 
 const running = new Map<HTMLElement, Elapsed>()
 let stop: (() => void) | null = null
 
-function write(root: HTMLElement, { since, limit, stopped }: Elapsed, now: number): void {
+function write(root: HTMLElement, { since, limit, stopped, beats }: Elapsed, now: number): void {
   const place = root.querySelector<HTMLElement>('[data-elapsed]')
   const ms = since === null ? null : (stopped ?? now) - since
   const text = ms === null ? '' : length(ms)
   if (place && place.textContent !== text) place.textContent = text
   const late = ms !== null && limit != null && !stopped && ms > limit
   if (late !== root.hasAttribute('data-late')) root.toggleAttribute('data-late', late)
+  const beat = !!beats && Math.floor(now / 1000) % 2 === 1
+  if (beat !== root.hasAttribute('data-beat')) root.toggleAttribute('data-beat', beat)
 }
 function tick(now: number): void {
   for (const [root, elapsed] of running) write(root, elapsed, now)
