@@ -346,7 +346,8 @@ def _ratio(part: float, base: float) -> float | None:
 
 MEMBERSHIP = ("SIGNIN", "SIGNOUT", "ADDMEMBER", "REMOVEMEMBER")
 _PAUSES = ("PAUSE", "UNPAUSE", "PAUSEALL", "UNPAUSEALL", "RINGNOANSWER")
-WITH_A_CALL = ("CONNECT", "DIALLED")
+WITH_A_CALL = ("CONNECT", "DIALLED", "AGENTANSWERED", "TAKENOVER")
+"""Lines that name who has a call: from a queue, by dialling, handed over to the seat directly, taken over."""
 OVER_MIDNIGHT = timedelta(hours=3)
 """How long before midnight a call, or after-call work, is looked for that goes on after it."""
 WITH_THE_CITIZEN = ("agent", "hold", "consult")

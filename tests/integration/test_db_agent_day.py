@@ -34,7 +34,7 @@ def moment(minutes: float) -> datetime:
 def journal(session: Session, rows: list[tuple[float, str, str | None, str, str]]) -> None:
     """Rows (minute, event, agent, queue, first datum), in the order of the journal."""
     for offset, (minute, name, agent, queue, datum) in enumerate(rows):
-        uid = datum if name == "CONNECT" else None
+        uid = datum if name in ("CONNECT", "AGENTANSWERED", "TAKENOVER") else None
         session.add(
             JournalEvent(
                 pbx="pbx1",
@@ -143,6 +143,26 @@ def test_the_day_of_one_among_others(session: Session) -> None:
     assert (other.rated, other.direct_rate) == (0, 1)
     assert agent_day(session, "nobody", NOW).signed_in_seconds == 0
     assert agent_day(session, "agent01", NOW + timedelta(days=1)).answered == 0
+
+
+def test_a_call_that_no_queue_has_brought_is_its_agents_too(session: Session) -> None:
+    """Handed over to the seat directly, or taken over by the shift leader: the journal names them otherwise."""
+    journal(
+        session,
+        [
+            (10, "CONNECT", "agent01", "consultation", "pbx1-5.1"),
+            (12, "AGENTANSWERED", "agent02", "NONE", "pbx1-5.1"),
+            (15, "TAKENOVER", "leader01", "NONE", "pbx1-5.1"),
+        ],
+    )
+    call(session, "pbx1-5.1", 10, 8)
+    part(session, "pbx1-5.1", 0, "agent", "agent01", 10, 12)
+    part(session, "pbx1-5.1", 1, "agent", "agent02", 12, 15)
+    part(session, "pbx1-5.1", 2, "agent", "leader01", 15, 18)
+    session.flush()
+    for login, minutes in (("agent01", 2), ("agent02", 3), ("leader01", 3)):
+        day = agent_day(session, login, NOW)
+        assert (day.answered, day.talk_seconds) == (1, minutes * 60), login
 
 
 def test_a_day_asks_by_index_only(session: Session) -> None:
