@@ -103,7 +103,8 @@ class Boards:
         self._callers: dict[str, tuple[Any, Caller]] = {}
         self._rows: dict[str, Fact] = {}
         self._told: dict[str, Any] = {}
-        """What the last push of each view said besides tiles and rows."""
+        """What the last push of each view said besides tiles and rows. Forgotten when a page takes a
+        snapshot: it may have seen what no push has said, and must hear of it when all is as before."""
         self._n = dict.fromkeys(PACES, 0)
         self._open: dict[str, set[str]] = {view: set() for view in PACES}
         self._focused: dict[str, set[str]] = {}
@@ -231,6 +232,7 @@ class Boards:
         """GET /api/floor, and what opening the map is answered with."""
         self._get_ready()
         with self._lock:
+            self._told.pop("map", None)
             n, pictures = self._n["map"], self._take_notes()
             self._rebuild(pictures)
             shown = [self._tiles[number] for number in sorted(self._tiles)]
@@ -256,6 +258,8 @@ class Boards:
         """GET /api/board: counted now."""
         self._get_ready()
         with self._lock:
+            self._told.pop("board", None)
+            self._rows.clear()
             n = self._n["board"]
             return {"n": n, **self._count(self._floor.pictures())}
 
@@ -263,6 +267,7 @@ class Boards:
         """GET /api/wall."""
         self._get_ready()
         with self._lock:
+            self._told.pop("wall", None)
             n = self._n["wall"]
             board = self._count(self._floor.pictures())
         return {

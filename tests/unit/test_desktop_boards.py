@@ -325,6 +325,21 @@ def test_a_lost_link_is_told_with_its_time(boards: Boards, cti: Cti, screen: Scr
     assert screen.pushes("floor_map")[1]["blind"] == {"pbx1": None}
 
 
+@pytest.mark.parametrize("view", ["map", "board", "wall"])
+def test_who_came_while_it_was_blind_is_told_that_all_is_as_before(
+    boards: Boards, cti: Cti, screen: Screen, leader: Browser, view: str
+) -> None:
+    boards.push_due(100.0)
+    cti.disconnect()
+    snapshot = leader.get({"map": "/api/floor"}.get(view, f"/api/{view}")).json
+    assert snapshot.get("board", snapshot)["blind"]["pbx1"]
+    cti.connect()
+    boards.push_due(101.0)
+    last = screen.pushes({"wall": "wall"}.get(view, f"floor_{view}"))[-1]
+    assert last.get("board", last)["blind"] == {"pbx1": None}
+    assert last["n"] == snapshot["n"] + 1
+
+
 def test_without_a_database_the_last_figures_stay_and_say_since_when(
     boards: Boards, cti: Cti, parts: Parts, screen: Screen
 ) -> None:
