@@ -311,6 +311,17 @@ class FullFloor:
         self.shift.calls[uid] = self.shift.calls.get(uid, call_fact(uid)) | facts
         self.ctis[uid.partition("-")[0]].tell("call", uid, self.shift.calls[uid])
 
+    def leaves_queue(self, uid: str, **facts: Any) -> None:
+        """A waiting caller is answered (`facts` say where), and the queue knows it."""
+        self.call(uid, **facts)
+        queue, pbx = self.shift.calls[uid]["queue"], uid.partition("-")[0]
+        waiting = [
+            other
+            for other, one in self.shift.calls.items()
+            if one["state"] == "queue" and one["queue"] == queue and other.startswith(pbx)
+        ]
+        self.ctis[pbx].tell("queue", queue, {"queue": queue, "waiting": waiting})
+
     def call_ends(self, number: str) -> None:
         """Call gone, after-call work begins."""
         uid = self.shift.facts[number]["call"]
@@ -368,9 +379,29 @@ class FullFloor:
             )
         elif name == "unwatch":
             self.watch(None, command["by"], seat)
+        elif name == "take_over":
+            self._taken(seat, command["by"])
+        elif name == "take_help":
+            self.seat(seat, help_since=None)
         elif name in ("ready", "not_ready") and command.get("reason") != "screen_gone":
             # Nobody sits at these seats: that their screens are missing is not held against them.
             self.seat(seat, presence=name, reason=command.get("reason"), since=now_ms())
+
+    def _taken(self, number: str, by: str) -> None:
+        """The supervisor has the citizen; the agent goes on to after-call work."""
+        uid, now = self.shift.facts[number]["call"], now_ms()
+        self.call(uid, seat=None, taken_by=by)
+        self.seat(
+            number,
+            activity="idle",
+            call=None,
+            presence="not_ready",
+            reason="after_call",
+            since=now,
+            help_since=None,
+        )
+        watch = {"id": by, "by": by, "seat": number, "call": uid, "mode": "take_over", "state": "on"}
+        self.watch(watch | {"telephone": "8002", "follow": False, "since": now, "began_at": now}, by, number)
 
 
 class _Wire(Cti):
@@ -506,7 +537,7 @@ def write_day(session: Session, shift: Shift, weeks: int) -> None:
         rows = list(_calls_of_a_day(shift, begins, ends, week))
         if rows:
             session.execute(insert(Call), rows)
-    session.execute(insert(JournalEvent), list(_presence(shift, midnight, now)))
+    session.execute(insert(JournalEvent), [*_presence(shift, midnight, now), *_way_of_a_call(shift)])
 
 
 def _calls_of_a_day(shift: Shift, begins: datetime, ends: datetime, week: int) -> Iterator[dict[str, Any]]:
@@ -572,3 +603,32 @@ def _presence(shift: Shift, midnight: datetime, now: datetime) -> Iterator[dict[
         yield line(began + timedelta(minutes=1), "UNPAUSEALL", fact["agent"])
         yield line(break_at, "PAUSEALL", fact["agent"], "break")
         yield line(break_at + (now - began) * 0.05, "UNPAUSEALL", fact["agent"])
+
+
+def _way_of_a_call(shift: Shift) -> Iterator[dict[str, Any]]:
+    """The journal of the call at the seat that asks for help."""
+    number, seat = next((n, one) for n, one in shift.facts.items() if one.get("help_since"))
+    call = shift.calls[seat["call"]]
+    began, answered = call["arrived_at"], call["answered_at"]
+    lines = (
+        (began, "CALLARRIVED"),
+        (began + 6_000, "MENUSTEP", "main", "1", ""),
+        (call["asked_at"], "TOPERSON", call["queue"]),
+        (call["asked_at"], "ENTERQUEUE"),
+        (answered, "AGENTANSWERED", number),
+        (answered + 40_000, "HELD"),
+        (answered + 61_000, "RESUMED"),
+        (seat["help_since"], "HELPASKED", number),
+    )
+    for i, (at, event, *data) in enumerate(lines):
+        yield {
+            "pbx": shift.pbx_of(number),
+            "file": "way",
+            "offset": i,
+            "at": datetime.fromtimestamp(at / 1000, UTC),
+            "call_uid": call["uid"],
+            "queue": call["queue"] if event == "ENTERQUEUE" else None,
+            "agent": seat["agent"] if event in ("AGENTANSWERED", "HELPASKED") else None,
+            "event": event,
+            "data": [str(at), *data],
+        }
