@@ -372,7 +372,8 @@ def clash_words(clash: Clash, rest: timedelta, labels: Mapping[str, str]) -> str
     earlier, later = (shift_words(shift, labels) for shift in (clash.earlier, clash.later))
     if clash.overlap:
         return f"{earlier}与{later}时间重叠。"
-    return f"{earlier}与{later}之间只休息 {_hours(clash.rest)}，少于 {_hours(rest)}。"
+    between = f"只休息 {_hours(clash.rest)}" if clash.rest else "没有休息"
+    return f"{earlier}与{later}之间{between}，少于 {_hours(rest)}。"
 
 
 def shift_words(shift: Shift, labels: Mapping[str, str]) -> str:

@@ -252,7 +252,7 @@ def _after_call(agents: Mapping[str, AgentDay], names: Mapping[str, str]) -> lis
         Point(
             "after_call",
             f"{names.get(login, login)}平均话后 {lasted(own)}，高出本组均值（{lasted(mean)}）"
-            f" {own / mean - 1:.0%}：看一看填单习惯和话术。",
+            f"{own / mean - 1:.0%}：看一看填单习惯和话术。",
         )
         for login, own in sorted(found, key=lambda pair: -pair[1])
     ]

@@ -10,13 +10,14 @@ and one for the roster. A planned absence is no shift that anybody is late for, 
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
-from sqlalchemy import Boolean, ColumnElement, literal_column, select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from db.models import JournalEvent, RosterEntry
@@ -388,9 +389,7 @@ def clashes(shifts: Iterable[Shift], rest: timedelta, changed: Iterable[int] | N
 # --- reading -----------------------------------------------------------------------------------------
 
 # In so many words, as the partial index has them: only then both databases use it.
-_MEMBERSHIP: ColumnElement[bool] = literal_column(
-    "event IN ('SIGNIN', 'SIGNOUT', 'ADDMEMBER', 'REMOVEMEMBER', 'QUEUESTART')", Boolean
-)
+_MEMBERSHIP = text("event IN ('SIGNIN', 'SIGNOUT', 'ADDMEMBER', 'REMOVEMEMBER', 'QUEUESTART')")
 
 
 @dataclass
@@ -470,14 +469,27 @@ def kept(
     # A shift that began the day before reaches into the first; one of the last day reaches beyond it.
     planned = shifts(session, logins, first - timedelta(days=1), last + timedelta(days=1))
     was_in = signed_in(session, midnights[0], min(now, midnights[-1] + LOOK_BACK))
-    found: dict[date, dict[str, Adherence]] = {}
-    for place, window in enumerate(pairwise(midnights)):
-        day = first + timedelta(days=place)
-        around = (window[0] - LOOK_BACK, window[1] + LOOK_BACK)
-        found[day] = {}
-        for login in planned.keys() | was_in.keys():
-            spans = clipped(was_in.get(login, ()), around)
-            mine = [one for one in planned.get(login, ()) if abs(one.day - day) <= timedelta(days=1)]
-            if mine or spans:
-                found[day][login] = adherence(mine, spans, window, (day, day), now, limits)
+    found: dict[date, dict[str, Adherence]] = {
+        first + timedelta(days=n): {} for n in range(len(midnights) - 1)
+    }
+    for login in sorted({*logins.values()} & (planned.keys() | was_in.keys())):
+        by_day: dict[date, list[Shift]] = {}
+        for shift in planned.get(login, ()):
+            by_day.setdefault(shift.day, []).append(shift)
+        spans = was_in.get(login, [])
+        for window, day in zip(pairwise(midnights), found, strict=True):
+            mine = [one for n in (-1, 0, 1) for one in by_day.get(day + timedelta(days=n), ())]
+            # Of the weeks only what lies about this day: stretches stand in order and do not overlap.
+            begins = bisect(spans, window[0] - LOOK_BACK, key=_ends)
+            ends = bisect(spans, window[1] + LOOK_BACK, key=_begins)
+            if mine or begins < ends:
+                found[day][login] = adherence(mine, spans[begins:ends], window, (day, day), now, limits)
     return found
+
+
+def _begins(span: Span) -> datetime:
+    return span[0]
+
+
+def _ends(span: Span) -> datetime:
+    return span[1]

@@ -1,4 +1,4 @@
-"""Tables of the roster: encodings, layouts, dates, people, shifts; each fault with its cell and its remedy."""
+"""Tables of the roster: encodings, layouts, dates, people, shifts; each fault with its cell and remedy."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_journal_events_membership",
         "journal_events",
-        ["at"],
+        ["event", "at"],
         sqlite_where=membership,
         postgresql_where=membership,
     )
