@@ -24,7 +24,7 @@ AXE = DIST.parent / "node_modules" / "axe-core" / "axe.min.js"
 
 # The key of each action stands on its button; tests press the keys here and in the other files.
 KEYS = {
-    "idle": {"btn-ready": "F2", "btn-not-ready": "F4", "btn-dial": "Alt+C"},
+    "idle": {"btn-ready": "F2", "btn-not-ready": "F4", "btn-dial": "Alt+C", "btn-help": "Alt+Q"},
     "ringing": {"btn-answer": "F2"},
     "talking": {
         "btn-hang-up": "F7",
@@ -107,6 +107,7 @@ def test_every_page_can_be_read_and_worked_by_everybody(line: Line, screens: Ope
         "tickets": "row-ticket",
         "recordings": "row-recording",
         "missed": "missed-state-open",
+        "alarms": "sound-mute",
     }.items():
         screen.go(page)
         expect(screen.by(sign).first).to_be_visible()
@@ -117,6 +118,9 @@ def test_every_page_can_be_read_and_worked_by_everybody(line: Line, screens: Ope
         expect(screen.by("settings-save")).to_be_visible()
         eyes.look(f"settings: {tab}")
         eyes.walk(f"settings: {tab}")
+    screen.visit("/alarms?tab=rules")
+    expect(screen.by("settings-save")).to_be_visible()
+    eyes.look("alarm rules, to look at")
     screen.go("tickets")
     screen.by("row-ticket").first.locator("a").first.press("Enter")
     expect(screen.by("timeline-entry").first).to_be_visible()

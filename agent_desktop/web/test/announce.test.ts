@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { asTyped, endChoices, left, typedMoment } from '../src/announce/until'
+import { asTyped, briefly, endChoices, left, typedMoment } from '../src/announce/until'
 import { wavOf } from '../src/announce/wav'
 
 const MINUTE = 60_000
@@ -25,8 +25,14 @@ describe('when an announcement ends', () => {
     expect(asTyped(at('2026-11-22T18:30:00'))).toBe('2026-11-22T18:30')
     for (const wrong of ['', '18:30', '2026-13-40T99:99']) expect(typedMoment(wrong)).toBeNull()
   })
+  it('is told without seconds', () => {
+    const today = at('2026-11-22T14:00:00')
+    expect(briefly(at('2026-11-22T18:30:00'), today)).toBe('18:30')
+    expect(briefly(at('2026-11-23T08:00:00'), today)).toBe('11-23 08:00')
+  })
   it('says what is left', () => {
     expect(left(80 * MINUTE, 0)).toEqual({ hours: 1, minutes: 20 })
+    expect(left(60 * MINUTE + 40_000, 0)).toEqual({ hours: 1, minutes: 0 })
     expect(left(MINUTE / 2, 0)).toEqual({ hours: 0, minutes: 1 })
     expect(left(0, MINUTE)).toEqual({ hours: 0, minutes: 0 })
   })

@@ -1,5 +1,5 @@
 /** Ends of an announcement that people mean, and the one that they type. */
-import { dayStart } from '../rules/time'
+import { dayStart, moment } from '../rules/time'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -31,8 +31,13 @@ export function asTyped(at: number): string {
   return new Date(at + 8 * HOUR).toISOString().slice(0, 16)
 }
 
-/** "1 小时 20 分" in parts: whole hours and minutes left, never negative. */
+/** What is left in whole hours and minutes; at least a minute until it is over. */
 export function left(until: number, now: number): { hours: number; minutes: number } {
-  const minutes = Math.max(0, Math.ceil((until - now) / MINUTE))
+  const minutes = until > now ? Math.max(1, Math.floor((until - now) / MINUTE)) : 0
   return { hours: Math.floor(minutes / 60), minutes: minutes % 60 }
+}
+
+/** "18:30", "11-23 08:00": nobody ends an announcement to the second. */
+export function briefly(at: number, today: number): string {
+  return moment(at, today).replace(/(\d\d:\d\d):\d\d$/, '$1')
 }

@@ -1194,7 +1194,7 @@ export default {
     notPlayed: '声音无法播放，请重试。',
     publish: '播出…',
     publishTitle: '播出公告',
-    publishAsk: '播出后，{scope}的市民会先听到这条公告。',
+    publishAsk: '播放范围：{scope}。播出后，新来电会先听到这条公告。',
     until: '播出到',
     ends: {
       h1: '1 小时',
@@ -1220,7 +1220,8 @@ export default {
     dropped: '已作废。',
     again: '用这段文字',
     left: '还剩 {time}',
-    leftHours: '{h} 小时 {m} 分',
+    leftBoth: '{h} 小时 {m} 分',
+    leftHours: '{h} 小时',
     leftMinutes: '{m} 分钟',
     by: '{name} {time}',
     columns: {
