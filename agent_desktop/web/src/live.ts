@@ -107,7 +107,10 @@ export function goLive(): void {
       news.dispatchEvent(new Event('announcements'))
     },
     message: (push) => void useMessages().take(push),
-    forced: (push) => useTold().take(push),
+    forced(push) {
+      if (push.verb === 'sign_out') news.dispatchEvent(new CustomEvent('signed-out', { detail: push }))
+      else useTold().take(push)
+    },
     watched: (modes) => (useTold().watched = modes),
     recordingKept: () => news.dispatchEvent(new Event('recordings')),
     phoneTaken: (page) => useSoftphone().phoneTaken(page),

@@ -14,6 +14,8 @@ export const useSession = defineStore('session', () => {
   const wrapupSeconds = ref(20)
   const links = ref<Record<string, LinkState>>({})
   const loaded = ref(false)
+  /** Why a leader has signed this agent out, for the log-in. */
+  const farewell = ref('')
 
   const isAgent = computed(() => user.value?.role === 'agent')
   /** Since when some PBX cannot be seen (ms), or null when all can. */
@@ -43,6 +45,7 @@ export const useSession = defineStore('session', () => {
     chosen: Telephone = 'browser',
   ): Promise<void> {
     take(await api.logIn(login, password, atSeat, chosen))
+    farewell.value = ''
   }
   async function logOut(): Promise<void> {
     await api.logOut()
@@ -67,6 +70,7 @@ export const useSession = defineStore('session', () => {
     wrapupSeconds,
     links,
     loaded,
+    farewell,
     isAgent,
     blindSince,
     take,
