@@ -253,8 +253,8 @@ class Shift:
         self.calls[long["call"]] |= {"answered_at": long["since"]}
         self.watches.append(
             {
-                "id": "supervisor01",
-                "by": "supervisor01",
+                "id": "leader02",
+                "by": "leader02",
                 "seat": watched["seat"],
                 "call": watched["call"],
                 "mode": "listen",
@@ -273,7 +273,14 @@ class FullFloor:
     def __init__(self, folder: Path, seats: int = 12, weeks: int = 0) -> None:
         """`weeks`: as many weeks before today have calls too, for the forecast."""
         self.shift = Shift(seats, now_ms())
-        settings = Settings(var=folder, session_key="k" * 40, link_token="t" * 40, web_threads=24)
+        settings = Settings(
+            var=folder,
+            session_key="k" * 40,
+            link_token="t" * 40,
+            web_threads=24,
+            # Nobody sits at these seats: that their screens are missing is not held against them.
+            screen_gone_seconds=86_400,
+        )
         folder.mkdir(parents=True, exist_ok=True)
         engine = open_engine(f"sqlite:///{folder / 'hotline.db'}")
         Base.metadata.create_all(engine)
@@ -383,8 +390,7 @@ class FullFloor:
             self._taken(seat, command["by"])
         elif name == "take_help":
             self.seat(seat, help_since=None)
-        elif name in ("ready", "not_ready") and command.get("reason") != "screen_gone":
-            # Nobody sits at these seats: that their screens are missing is not held against them.
+        elif name in ("ready", "not_ready"):
             self.seat(seat, presence=name, reason=command.get("reason"), since=now_ms())
 
     def _taken(self, number: str, by: str) -> None:

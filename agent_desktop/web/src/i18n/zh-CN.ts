@@ -1561,7 +1561,7 @@ export default {
         barge: '市民和话务员都能听到您',
         take_over: '您与市民通话，话务员退出',
       },
-      elsewhere: '您正在监听 {seat}，选择方式后转到这里',
+      elsewhere: '您在监听 {seat}',
       noTalk: '该坐席现在没有通话，可以选择“监听下一通”。',
       micOff: '麦克风已关闭',
       noMicrophone: '没有可用的麦克风：可以监听，但密语、强插和接管时对方听不到您。',
