@@ -36,7 +36,7 @@ def put_back(line: Line) -> Iterator[None]:
 @pytest.mark.usefixtures("put_back")
 def test_an_announcement_is_typed_heard_and_published(line: Line, screens: OpenScreen) -> None:
     agent = screens().log_in("agent01", "8001")
-    screen = screens()
+    screen = screens().headset()
     eyes = Eyes(screen)
     screen.log_in("supervisor01").go("announcements")
     expect(screen.by("nothing-on-air")).to_be_visible()
@@ -74,6 +74,15 @@ def test_an_announcement_is_typed_heard_and_published(line: Line, screens: OpenS
     expect(screen.by("announce-history")).to_contain_text("施主管")
     expect(agent.by("on-air-chip")).to_be_hidden()
     assert line.ami("Getvar", Variable="ANNOUNCE_arrival")[0]["Value"] == ""
+
+    screen.by("source-mic").check()
+    screen.by("announce-record").click()
+    expect(screen.page.get_by_text("正在录音 0:02")).to_be_visible()
+    screen.by("announce-record").click()
+    expect(screen.page.get_by_text("已录 0:0")).to_be_visible()
+    screen.by("announce-submit").click()
+    expect(one).to_have_attribute("data-state", "ready", timeout=20_000)
+    expect(one).to_contain_text("录音公告")
     assert not eyes.wrong, eyes.wrong
 
 
