@@ -12,7 +12,7 @@ from typing import Any
 
 from apiflask import APIBlueprint
 from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, Raw, String
-from flask import current_app
+from flask import current_app, session
 from marshmallow.validate import Length, Range, Regexp
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -235,7 +235,11 @@ def board() -> dict[str, Any]:
 @blueprint.get("/wall")
 @blueprint.doc(responses=_answers(Wall, 401, 403))
 def wall() -> dict[str, Any]:
-    """The big screen: the board without callers, the day in quarters of an hour. Pushed as `wall`."""
+    """The big screen: the board without callers, the day in quarters of an hour. Pushed as `wall`.
+
+    Asking prolongs the log-in: a wall runs for weeks, and asks once an hour.
+    """
+    session.modified = True
     return desk().boards.wall()
 
 

@@ -165,6 +165,14 @@ def test_a_session_survives_a_restart_of_the_desktop(agent: Browser, settings: S
     again.desk.sessions.kw["bind"].dispose()
 
 
+def test_only_a_wall_prolongs_its_log_in(open_browser: Open) -> None:
+    leader = open_browser("leader01")
+    for path, prolonged in (("/api/session", False), ("/api/board", False), ("/api/wall", True)):
+        answer = leader.get(path)
+        assert answer.status_code == 200
+        assert ("Set-Cookie" in answer.headers) is prolonged, path
+
+
 def away(*_: object, **__: object) -> None:
     raise OperationalError("select", {}, Exception("away"))
 
