@@ -166,7 +166,8 @@ def test_a_session_survives_a_restart_of_the_desktop(agent: Browser, settings: S
 
 
 def test_only_a_wall_prolongs_its_log_in(open_browser: Open) -> None:
-    leader = open_browser("leader01")
+    leader = open_browser()
+    leader.log_in("leader01")
     for path, prolonged in (("/api/session", False), ("/api/board", False), ("/api/wall", True)):
         answer = leader.get(path)
         assert answer.status_code == 200
