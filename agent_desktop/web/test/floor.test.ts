@@ -276,6 +276,15 @@ describe('which tiles are shown', () => {
     const counts = countShown([late, aTile('8001'), aTile('8002', { help_since: NOW })], NOW)
     expect([counts.ready, counts.talking, counts.help, counts.late, counts.watched]).toEqual([2, 1, 1, 1, 0])
   })
+
+  it('are nothing but blind, once their PBX cannot be seen', () => {
+    const blind = { pbx1: NOW }
+    const there = aTile('8004', { pbx: 'pbx2' })
+    const counts = countShown([late, there], NOW, blind)
+    expect([counts.blind, counts.talking, counts.late, counts.ready]).toEqual([1, 0, 0, 1])
+    expect(isShown(late, only({ states: new Set(['talking', 'late']) }), NOW, blind)).toBe(false)
+    expect(isShown(late, only({ states: new Set(['blind']) }), NOW, blind)).toBe(true)
+  })
 })
 
 describe('where tiles stand', () => {

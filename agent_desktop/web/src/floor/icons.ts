@@ -4,6 +4,7 @@ import {
   CircleCheckFilled,
   Clock,
   EditPen,
+  Hide,
   PhoneFilled,
   Position,
   SwitchButton,
@@ -30,4 +31,5 @@ export const STATE_ICONS: Record<Shown, Component> = {
   help: HandUp,
   late: Timer,
   watched: View,
+  blind: Hide,
 }

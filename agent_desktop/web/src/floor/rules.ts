@@ -14,7 +14,7 @@ export const SEAT_STATES: readonly SeatState[] = [
   'signed_out',
 ]
 /** What needs a leader's eye, whatever the state. */
-export const FLAGS = ['help', 'late', 'watched'] as const
+export const FLAGS = ['help', 'late', 'watched', 'blind'] as const
 export type Flag = (typeof FLAGS)[number]
 export type Shown = SeatState | Flag
 
@@ -27,11 +27,16 @@ export interface MapFilter {
 }
 export const NO_FILTER: MapFilter = { group: null, queue: '', states: new Set(), text: '' }
 
+/** Since when each PBX cannot be seen: what its seats were in then says nothing of now. */
+export type BlindSince = Readonly<Record<string, number>>
+export const NOT_BLIND: BlindSince = {}
+
 /** In its state for longer than the limit. */
 export const isLate = (tile: Tile, now: number) =>
   tile.limit_ms !== null && tile.since !== null && now - tile.since > tile.limit_ms
 
-export function hasFlag(tile: Tile, flag: Flag, now: number): boolean {
+export function hasFlag(tile: Tile, flag: Flag, now: number, blind = NOT_BLIND): boolean {
+  if (tile.pbx in blind || flag === 'blind') return flag === 'blind' && tile.pbx in blind
   if (flag === 'help') return tile.help_since !== null
   return flag === 'late' ? isLate(tile, now) : tile.watched.length > 0
 }
@@ -47,20 +52,23 @@ export function inReach(tile: Tile, filter: MapFilter): boolean {
   const said = [tile.seat, tile.label, tile.agent_name, tile.work_number, tile.agent, tile.call?.queue_label]
   return said.some((one) => one?.toLowerCase().includes(sought))
 }
-export function isShown(tile: Tile, filter: MapFilter, now: number): boolean {
+export function isShown(tile: Tile, filter: MapFilter, now: number, blind = NOT_BLIND): boolean {
   if (!inReach(tile, filter)) return false
   if (!filter.states.size) return true
-  return [...filter.states].some((one) => (isFlag(one) ? hasFlag(tile, one, now) : tile.word === one))
+  return [...filter.states].some((one) =>
+    isFlag(one) ? hasFlag(tile, one, now, blind) : tile.word === one && !(tile.pbx in blind),
+  )
 }
 
-export function countShown(tiles: Iterable<Tile>, now: number): Record<Shown, number> {
+/** Seats that cannot be seen are counted as such and as nothing else. */
+export function countShown(tiles: Iterable<Tile>, now: number, blind = NOT_BLIND): Record<Shown, number> {
   const counts = Object.fromEntries([...SEAT_STATES, ...FLAGS].map((one) => [one, 0])) as Record<
     Shown,
     number
   >
   for (const tile of tiles) {
-    counts[tile.word] += 1
-    for (const flag of FLAGS) if (hasFlag(tile, flag, now)) counts[flag] += 1
+    if (!(tile.pbx in blind)) counts[tile.word] += 1
+    for (const flag of FLAGS) if (hasFlag(tile, flag, now, blind)) counts[flag] += 1
   }
   return counts
 }

@@ -96,13 +96,15 @@ export const useWatching = defineStore('watching', () => {
   function changed(now: Watch | null, before: Watch | null | undefined): void {
     if (now) {
       holdMap(true)
+      // A desk phone does not mind that the page was loaded anew.
+      if (now.telephone !== BROWSER) broken.value = null
       remember({ user: userId(), seat: now.seat, mode: now.mode, telephone: now.telephone })
       if (now.mode !== before?.mode) mutedByMe.value = false
       return
     }
     if (before) {
-      // Ended as wished or with its call: nothing to come back to.
-      broken.value = null
+      // The page before had the sound; its going has ended the rest. Otherwise: ended as wished, or with its call.
+      if (broken.value) return
       remember(null)
       holdMap(false)
     } else if (floor.mapState === 'live' && !broken.value) holdMap(false)
