@@ -143,7 +143,7 @@ class Shift:
             "calls": calls,
             "queues": queues,
             "watches": [one for one in self.watches if self.pbx_of(one["seat"]) == pbx],
-            "trunk": {"in_use": len(calls) + 3},
+            "trunk": {"in_use": min(len(calls) + 3, 48)},
         }
 
     def caller(self) -> str:

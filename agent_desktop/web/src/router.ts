@@ -5,7 +5,6 @@ import AnnouncementsPage from './pages/AnnouncementsPage.vue'
 import CallsPage from './pages/CallsPage.vue'
 import DeskPage from './pages/DeskPage.vue'
 import DeskSettingsPage from './pages/DeskSettingsPage.vue'
-import FloorPage from './pages/FloorPage.vue'
 import LoginPage from './pages/LoginPage.vue'
 import MissedPage from './pages/MissedPage.vue'
 import NotFoundPage from './pages/NotFoundPage.vue'
@@ -49,7 +48,7 @@ const routes: RouteRecordRaw[] = [
   {
     path: '/floor',
     name: 'floor',
-    component: FloorPage,
+    component: fetchedLater(() => import('./pages/FloorPage.vue')),
     meta: { roles: ['shift_leader', 'supervisor', 'administrator'] },
   },
   {
