@@ -33,6 +33,7 @@ from hotline.bench.child import Child
 from hotline.bench.figures import (
     EVENT_PAINTED,
     EVENT_PUSHED,
+    Sample,
     at_moment,
     fits,
     floor_verdicts,
@@ -250,14 +251,15 @@ def _real(plan: FloorPlan, tree: Path, say: Say) -> _Real:
     known["chromium"] = chromium.get("version", "")
     delays = {
         EVENT_PUSHED: within(clients["ages"], begin, end),
-        EVENT_PAINTED: within(chromium.get("map", {}).get("painted", []), begin, end),
+        "seat's event to the push in Chromium": within(_samples(chromium, "map", 2), begin, end),
+        EVENT_PAINTED: within(_samples(chromium, "map", 1), begin, end),
         "call's end to its figures on the board": within(
             ledger_ages(ended, clients["versions"]["board"]), begin, end
         ),
         "call's end to its figures on the wall": within(
             ledger_ages(ended, clients["versions"]["wall"]), begin, end
         ),
-        "push of the wall to painted": within(chromium.get("wall", {}).get("painted", []), begin, end),
+        "push of the wall to painted": within(_samples(chromium, "wall", 1), begin, end),
     }
     return _Real(
         versions=known,
@@ -269,6 +271,11 @@ def _real(plan: FloorPlan, tree: Path, say: Say) -> _Real:
         cpu_seconds=machine.used(before, after),
         faults=clients["faults"],
     )
+
+
+def _samples(chromium: dict[str, Any], screen: str, which: int) -> list[Sample]:
+    """(stamp, delay): 1 to the painted frame, 2 to the push in the page."""
+    return [(one[0], one[which]) for one in chromium.get(screen, {}).get("painted", [])]
 
 
 def _line(plan: FloorPlan, tree: Path, stack: contextlib.ExitStack) -> PrivateLine:
@@ -385,6 +392,7 @@ def _play(
     seats: int,
     rate: float,
     speed: float = 1,
+    ledger: bool = True,
 ) -> Child:
     """The made-up floor of a line, begun."""
     job = {
@@ -396,7 +404,7 @@ def _play(
         "talk": plan.made_talk,
         "speed": speed,
         "database": line.settings.database,
-        "journal": str(line.settings.journal),
+        "journal": str(line.settings.journal) if ledger else "",
     }
     child = Child("made floor", job, line.environment())
     stack.callback(child.close)
@@ -442,50 +450,76 @@ def _step(plan: FloorPlan, line: PrivateLine, seats: int, pages: int) -> dict[st
 def _soak(plan: FloorPlan, line: PrivateLine, say: Say) -> dict[str, Any]:
     """A shift so many times faster: memory of the desktop and heap of the two pages, at each of its hours.
 
-    The pushes go so many times as often, too: what a page takes in a shift it takes here.
+    First an eighth of it with its calls in the ledger: the desktop keeps a day of them in memory, and what
+    one takes is told apart. Then the whole of it without, where nothing has a reason to grow. The pushes go
+    so many times as often, too, as far as the machine can.
     """
     line.PARTS = {**line.PARTS, "desktop": ("-m", "hotline.bench.hasty_desktop", str(plan.speed))}
     line.start("desktop")
     until(lambda: _answers(line), 30, "the desktop answers")
-    whole = plan.hours * 3600
+    memory = _Memory(line.running["desktop"].pid)
+    try:
+        with_calls = _stretch(plan, line, say, memory, plan.hours / 8, chromium=False, ledger=True)
+        soak = _stretch(plan, line, say, memory, plan.hours, chromium=plan.chromium, ledger=False)
+    finally:
+        memory.close()
+    soak["ledger_kb_per_call"] = round(
+        (with_calls["hours"][-1]["desktop"] - with_calls["hours"][1]["desktop"])
+        / (with_calls["calls"] * 6 / 8) / 1000, 2,
+    )  # fmt: skip
+    return soak
+
+
+def _stretch(
+    plan: FloorPlan,
+    line: PrivateLine,
+    say: Say,
+    memory: _Memory,
+    hours: float,
+    *,
+    chromium: bool,
+    ledger: bool,
+) -> dict[str, Any]:
+    """So many hours, looked at eight times."""
     with contextlib.ExitStack() as stack:
-        say(f"{plan.hours:g} hours, {plan.speed:g} times faster: {whole / plan.speed / 60:.1f} minutes")
+        said = "with" if ledger else "without"
+        seconds = hours * 3600 / plan.speed
+        say(f"{hours:g} hours, {plan.speed:g} times faster, {said} ledger: {seconds / 60:.1f} minutes")
         rate = CHANGES_A_SECOND / CHANGES_A_CALL
-        floor = _play(plan, line, stack, seats=max(plan.seats, 12), rate=rate, speed=plan.speed)
-        memory = _Memory(line.running["desktop"].pid)
-        stack.callback(memory.close)
+        floor = _play(
+            plan, line, stack, seats=max(plan.seats, 12), rate=rate, speed=plan.speed, ledger=ledger
+        )
         watchers = _Watchers(
-            line, min(SOAK_LEADERS, plan.leaders), plan.chromium, stack,
-            stamps=False, heap_every=whole / plan.speed / LOOKS_A_SHIFT,
+            line, min(SOAK_LEADERS, plan.leaders), chromium, stack,
+            stamps=False, heap_every=seconds / LOOKS_A_SHIFT,
         )  # fmt: skip
         watchers.frames_counted()
         begin = _now()
-        _wait(whole / plan.speed)
-        memory.close()
-        clients, chromium = watchers.result()
+        end = _wait(seconds)
+        shown, played_in = watchers.result()
         played = floor.result()
     looks: dict[str, Any] = {"desktop": memory.looks}
-    looks |= {name: chromium.get(name, {}).get("heap", []) for name in ("map", "wall")}
-    hours: list[dict[str, Any]] = [
-        {"hour": hour}
-        | {name: at_moment(seen, begin + hour * 3_600_000 / plan.speed) for name, seen in looks.items()}
-        for hour in (plan.hours * n / 8 for n in range(1, 9))
+    looks |= {name: played_in.get(name, {}).get("heap", []) for name in ("map", "wall")}
+    counted: list[dict[str, Any]] = [
+        {"hour": hours * n / 8}
+        | {name: at_moment(seen, begin + n * (end - begin) / 8) for name, seen in looks.items()}
+        for n in range(1, 9)
     ]
     pushes = {
         view: round(sum(value[0] for value in one["traffic"].values()) / one["clients"])
-        for view, one in clients["views"].items()
+        for view, one in shown["views"].items()
         if one["clients"]
     }
     return {
-        "hours": hours,
+        "hours": counted,
         "changes": played["marks"][-1][1] - round(at_moment(played["marks"], begin) or 0),
         "calls": played["calls"],
         "pushes": pushes,
         "snapshots": played["snapshots"],
-        "faults": clients["faults"],
-        "desktop_mb": _grown(hours, "desktop"),
-        "map_heap_mb": _grown(hours, "map"),
-        "wall_heap_mb": _grown(hours, "wall"),
+        "faults": shown["faults"],
+        "desktop_mb": _grown(counted, "desktop"),
+        "map_heap_mb": _grown(counted, "map"),
+        "wall_heap_mb": _grown(counted, "wall"),
     }
 
 

@@ -32,7 +32,7 @@ STAMPS = """(() => {
     if (shown.length)
       requestAnimationFrame(() => {
         const at = Date.now()
-        for (const one of shown) kept.painted.push([one.since, at - one.since])
+        for (const one of shown) kept.painted.push([one.since, at - one.since, one.received - one.since])
       })
     asked = owed.length > 0
     if (asked) requestAnimationFrame(look)
@@ -78,9 +78,10 @@ def watch(job: dict[str, Any], ready: Callable[[], None], stop: threading.Event)
     """The pages of job {"address", "password", "leaders": [two logins], "stamps", "frames_seconds",
     "heap_every"}, until stopped.
 
-    {screen: {"cpu": [[epoch ms, CPU s]], "heap": [[epoch ms, bytes]], "frames", "painted": samples},
-    "version", "all_cpu": [[epoch ms, CPU s of all of Chromium]]}. Says ready when both show the floor, and
-    once more when the frames have been counted. A wall's `painted` counts from the push, not from Asterisk.
+    {screen: {"cpu": [[epoch ms, CPU s]], "heap": [[epoch ms, bytes]], "frames", "painted": [[stamp, ms to
+    the painted frame, ms to the push]]}, "version", "all_cpu": [[epoch ms, CPU s of all of Chromium]]}. Says
+    ready when both show the floor, and once more when the frames have been counted. A wall's `painted` counts
+    from the push, not from Asterisk.
     """
     try:
         from playwright.sync_api import sync_playwright

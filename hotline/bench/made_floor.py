@@ -200,14 +200,15 @@ class MadeLink:
 def watch(job: dict[str, Any], ready: Callable[[], None], stop: threading.Event) -> dict[str, Any]:
     """Play until stopped; ready when it has begun.
 
-    job {"address", "token", "pbx", "seats", "rate", "talk", "speed", "database", "journal"}; gives {"marks",
-    "calls", "snapshots"}: a mark, [epoch ms, changes so far], every second.
+    job {"address", "token", "pbx", "seats", "rate", "talk", "speed", "database", "journal"}; the journal may
+    be '': then the ledger has none of it. Gives {"marks", "calls", "snapshots"}: a mark, [epoch ms, changes
+    so far], every second.
     """
     return asyncio.run(_watch(job, ready, stop))
 
 
 async def _watch(job: dict[str, Any], ready: Callable[[], None], stop: threading.Event) -> dict[str, Any]:
-    journal = Path(job["journal"])
+    journal = Path(job["journal"] or "/dev/null")
     journal.parent.mkdir(parents=True, exist_ok=True)
     marks: list[tuple[int, int]] = []
     with journal.open("a") as lines:  # noqa: ASYNC230 (nothing runs beside it yet)
@@ -215,7 +216,7 @@ async def _watch(job: dict[str, Any], ready: Callable[[], None], stop: threading
         made = MadeFloor(job["pbx"], job["seats"], job["rate"], job["talk"], lines.write)
         link = MadeLink(job["pbx"], lambda: made.floor)
         await link.open(job["address"], job["token"])
-        copying = asyncio.create_task(_copy(job, link, lines.flush))
+        copying = asyncio.create_task(_copy(job, link, lines.flush)) if job["journal"] else None
         ready()
         begun = time.monotonic()
         while not stop.is_set():
@@ -225,9 +226,10 @@ async def _watch(job: dict[str, Any], ready: Callable[[], None], stop: threading
                 marks.append((now_ms(), link.seq))
                 await link.beat()
             await asyncio.sleep(0.01)
-        copying.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await copying
+        if copying:
+            copying.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await copying
         await link.client.disconnect()
     return {"marks": marks, "calls": made.calls, "snapshots": link.snapshots}
 

@@ -138,7 +138,8 @@ def _shift_of_changes(plan: dict[str, Any], soak: dict[str, Any]) -> Table:
     table = Table(
         title=f"{plan['hours']:g} hours of changes, {plan['speed']:g} times faster: "
         f"{soak['changes']:,} changes, {soak['calls']:,} calls; memory, MB",
-        caption=f"pushes to one page of each view: {soak['pushes']}",
+        caption=f"pushes to one page of each view: {soak['pushes']}; "
+        f"beside this, {soak['ledger_kb_per_call']:g} kB for each call of the ledger's day",
     )
     table.add_column("hour")
     for hour in soak["hours"]:
