@@ -54,8 +54,8 @@ class MadeFloor:
         self._free = [seat for _, seat in city.agents(seats)]
         self._run = round(time.time())
         for login, seat in city.agents(seats):
-            self._take(f.SeatReached(now_ms(), seat, reachable=True))
             self._take(f.SeatJoined(now_ms(), seat, login, city.QUEUE, None))
+            self._take(f.SeatReached(now_ms(), seat, reachable=True))
             self._journal("NONE", "NONE", "SIGNIN", seat, agent=login)
         self._at(0.0, self._arrives)
 

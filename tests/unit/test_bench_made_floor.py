@@ -25,7 +25,8 @@ def played(seconds: float, seats: int = 6, rate: float = 0.2) -> tuple[MadeFloor
 
 
 def test_a_call_rings_talks_ends_and_the_seat_is_ready_again() -> None:
-    made, lines, _ = played(0)
+    made, lines, begun = played(0)
+    assert all(seat.reachable and seat.presence == "ready" for seat in begun.seats.values())
     states: list[str] = []
     for second in range(round(RING + TALK + AFTER_CALL) + 2):
         for _, changes in made.due(second):
