@@ -146,7 +146,7 @@ def test_the_day_of_one_among_others(session: Session) -> None:
 
 
 def test_a_call_that_no_queue_has_brought_is_its_agents_too(session: Session) -> None:
-    """Handed over to the seat directly, or taken over by the shift leader: the journal names them otherwise."""
+    """Handed over to the seat directly, or taken over by the shift leader: other lines name them."""
     journal(
         session,
         [
