@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { ApiError } from '../src/api'
 import { floorApi } from '../src/api/floor'
+import { counted } from '../src/floor/elapsed'
 import { freeCell, filled, moved, renamed, standing, type Standing } from '../src/floor/layout'
 import { laidOver, queuesAfter } from '../src/floor/merge'
 import { mayActOn } from '../src/floor/rights'
@@ -406,6 +407,13 @@ describe('the plan of the rooms', () => {
 })
 
 describe('small rules', () => {
+  it('counts in fives on a large map after the first seconds, so that few texts are drawn anew', () => {
+    expect(counted(9_900, 300)).toBe(9_900)
+    expect(counted(13_900, 300)).toBe(10_000)
+    expect(counted(75_000, 300)).toBe(75_000)
+    expect(counted(13_900, 12)).toBe(13_900)
+  })
+
   it('a push replaces rows by name and keeps their order', () => {
     const row = (queue: string, callbacks_owed = 0) => ({ queue, callbacks_owed }) as QueueRow
     expect(queuesAfter([row('a'), row('b')], [row('b', 2), row('c')])).toEqual([

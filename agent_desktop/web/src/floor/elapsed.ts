@@ -17,13 +17,24 @@ export interface Elapsed {
   beats?: boolean
 }
 
+/** On a map of more tiles than this a time is counted in fives after its first ten seconds: each text that changes is
+ *  drawn anew, and all of them each second are a third of what the page costs. */
+const MANY = 60
+const SINGLY_MS = 10_000
+const STEP_MS = 5_000
+
 const running = new Map<HTMLElement, Elapsed>()
 let stop: (() => void) | null = null
+
+/** As shown on a map of so many tiles. They began at different seconds, so that they change at different ones too. */
+export function counted(ms: number, tiles: number): number {
+  return tiles > MANY && ms > SINGLY_MS ? ms - (ms % STEP_MS) : ms
+}
 
 function write(root: HTMLElement, { since, limit, stopped, beats }: Elapsed, now: number): void {
   const place = root.querySelector<HTMLElement>('[data-elapsed]')
   const ms = since === null ? null : (stopped ?? now) - since
-  const text = ms === null ? '' : length(ms)
+  const text = ms === null ? '' : length(counted(ms, running.size))
   if (place && place.textContent !== text) place.textContent = text
   const late = ms !== null && limit != null && !stopped && ms > limit
   if (late !== root.hasAttribute('data-late')) root.toggleAttribute('data-late', late)
