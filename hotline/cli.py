@@ -27,6 +27,10 @@ ELSEWHERE = {
         "hotline.recordings_commands:recordings_commands",
         "Recordings: every answered call has one, or a reason.",
     ),
+    "plan": (
+        "hotline.plan_commands:plan",
+        "Seats and trunks for a volume, by Erlang B, C and A, beside what the ledger measured.",
+    ),
     "voice": ("hotline.voice_commands:voice_commands", "The synthesiser of announcements: install, try it."),
     "bench pop": (
         "hotline.bench.command:pop",
