@@ -5,7 +5,9 @@ from __future__ import annotations
 import heapq
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -272,12 +274,12 @@ def test_the_roster_makes_up_for_breaks_and_absence(seats: int, shrinkage: float
         (lambda: seats_for(Load(1, 180), Target(None, 15, 0.03)), "needs a patience"),
         (lambda: seats_for(Load(1, 180, 0, 20), NORM), "ring 20 s"),
         (lambda: queue(0, Load(1, 180)), "seats is 0"),
-        (lambda: queue(2.5, Load(1, 180)), "whole number"),
+        (lambda: queue(cast(int, 2.5), Load(1, 180)), "whole number"),
         (lambda: erlang_b(3, -1), "erlangs is -1"),
         (lambda: trunks_for(10, 0), "refused calls is 0"),
         (lambda: rostered(3, 1), "shrinkage is 1"),
     ],
 )
-def test_a_wrong_question_is_told_in_words(asked, words: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_wrong_question_is_told_in_words(asked: Callable[[], object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         asked()
