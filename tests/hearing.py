@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hotline.phones import alaw
+from hotline.private_line import NotInTime
 from tests.line import until
 
 CITIZEN, AGENT, SUPERVISOR, SECOND = 440, 700, 1500, 1850
@@ -44,14 +45,15 @@ def hears(call: Hearing, *hertz: int, since: int = 0, timeout: float = 8) -> int
 
     `since`: that half second begins at this place or later. Raises NotInTime with what was heard instead.
     """
-    now: list[list[set[int]]] = [[]]
 
     def exactly() -> bool:
         heard = call.heard
-        now[0] = _pieces(heard[-WINDOW:]) if len(heard) >= since + WINDOW else []
-        return bool(now[0]) and all(piece == set(hertz) for piece in now[0])
+        return len(heard) >= since + WINDOW and all(one == set(hertz) for one in _pieces(heard[-WINDOW:]))
 
-    until(exactly, timeout, f"hears {hertz}: {now}")
+    try:
+        until(exactly, timeout)
+    except NotInTime:
+        raise NotInTime(f"not within {timeout:g} s {hertz} Hz, but {_pieces(call.heard[-WINDOW:])}") from None
     return len(call.heard)
 
 

@@ -22,7 +22,7 @@ AIM_PAGE_PERCENT = 15.0
 AIM_COST_GROWTH = 1.5
 """A change on the largest floor costs the desktop less than so many times one on the smallest."""
 AIM_DAY_MB = 10.0
-"""By so much at the most is the desktop larger at the end of a shift than after its second eighth."""
+"""By so much at the most is the desktop larger at the end of a shift than in its middle."""
 AIM_DAY_HEAP_MB = 3.0
 
 EVENT_PUSHED = "seat's event to the map in a page's socket"
@@ -207,9 +207,14 @@ def floor_verdicts(report: Mapping[str, Any]) -> list[Verdict]:
             for name in ("map", "wall")
         ),
         Verdict("CPU for one change, largest floor to smallest", more, "times", AIM_COST_GROWTH),
-        Verdict("the desktop's memory, over the shift", soak.get("desktop_mb"), "MB", AIM_DAY_MB),
+        Verdict("memory of the desktop, second half", soak.get("desktop_mb"), "MB", AIM_DAY_MB),
         *(
-            Verdict(f"heap of the {name}, over the shift", soak.get(f"{name}_heap_mb"), "MB", AIM_DAY_HEAP_MB)
+            Verdict(
+                f"heap of the {name}, second half",
+                soak.get(f"{name}_heap_mb"),
+                "MB",
+                AIM_DAY_HEAP_MB,
+            )
             for name in ("map", "wall")
         ),
     ]

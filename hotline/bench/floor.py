@@ -450,23 +450,22 @@ def _step(plan: FloorPlan, line: PrivateLine, seats: int, pages: int) -> dict[st
 def _soak(plan: FloorPlan, line: PrivateLine, say: Say) -> dict[str, Any]:
     """A shift so many times faster: memory of the desktop and heap of the two pages, at each of its hours.
 
-    First an eighth of it with its calls in the ledger: the desktop keeps a day of them in memory, and what
-    one takes is told apart. Then the whole of it without, where nothing has a reason to grow. The pushes go
-    so many times as often, too, as far as the machine can.
+    Its calls are in no ledger: then nothing has a reason to grow. After it an eighth of it with its calls in
+    the ledger, of which the desktop keeps a day in memory: what one of them takes is told apart. The pushes
+    go so many times as often, too, as far as the machine can.
     """
     line.PARTS = {**line.PARTS, "desktop": ("-m", "hotline.bench.hasty_desktop", str(plan.speed))}
     line.start("desktop")
     until(lambda: _answers(line), 30, "the desktop answers")
     memory = _Memory(line.running["desktop"].pid)
     try:
-        with_calls = _stretch(plan, line, say, memory, plan.hours / 8, chromium=False, ledger=True)
         soak = _stretch(plan, line, say, memory, plan.hours, chromium=plan.chromium, ledger=False)
+        day = _stretch(plan, line, say, memory, plan.hours / 8, chromium=False, ledger=True)
     finally:
         memory.close()
-    soak["ledger_kb_per_call"] = round(
-        (with_calls["hours"][-1]["desktop"] - with_calls["hours"][1]["desktop"])
-        / (with_calls["calls"] * 6 / 8) / 1000, 2,
-    )  # fmt: skip
+    # Counted over the second half.
+    calls = CHANGES_A_SECOND / CHANGES_A_CALL * plan.hours / 8 * 3600 / 2
+    soak["ledger_kb_per_call"] = round(day["desktop_mb"] * 1000 / calls, 2)
     return soak
 
 
@@ -524,8 +523,8 @@ def _stretch(
 
 
 def _grown(hours: list[dict[str, Any]], name: str) -> float | None:
-    """Megabytes from the second look to the last: the first has what is made once."""
-    first, last = hours[1][name], hours[-1][name]
+    """Megabytes over the second half: before it what is kept of 5,000 calls and 20,000 numbers is filled."""
+    first, last = hours[3][name], hours[-1][name]
     return None if first is None or last is None else round((last - first) / 1e6, 2)
 
 

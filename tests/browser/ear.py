@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page
 
+from hotline.private_line import NotInTime
 from tests.line import until
 
 EAR = """(() => {
@@ -47,10 +48,12 @@ def shares(page: Page, *hertz: float) -> list[float] | None:
 
 def hears_only(page: Page, *hertz: float, seconds: float = 8) -> None:
     """Wait for these tones and nothing else; the loudest may be much louder. Raises NotInTime."""
-    last: list[list[float] | None] = [None]
 
     def only_these() -> bool:
-        found = last[0] = shares(page, *hertz)
+        found = shares(page, *hertz)
         return bool(found) and sum(found) > 0.8 and min(found) > 0.03
 
-    until(only_these, seconds, f"hears {hertz} Hz: {last}")
+    try:
+        until(only_these, seconds)
+    except NotInTime:
+        raise NotInTime(f"not within {seconds:g} s {hertz} Hz: {shares(page, *hertz)}") from None

@@ -1,4 +1,4 @@
-"""`hotline bench floor`, a short one: real calls, two sizes, a few minutes of a shift; it stops by itself."""
+"""`hotline bench floor`, a short one: real calls, a made-up floor, minutes of a shift; it stops by itself."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from hotline.private_line import pbx_tree
 pytestmark = pytest.mark.pbx
 
 
-def test_a_short_run_measures_the_real_line_two_sizes_and_a_shift() -> None:
+def test_a_short_run_measures_the_real_line_a_made_up_floor_and_a_shift() -> None:
     plan = FloorPlan(
         seats=12, leaders=5, rate=1, seconds=5, talk=0.5, warm_seconds=8, chromium=False,
-        steps=(4, 12), step_seconds=3, made_talk=1, hours=0.1, speed=60,
+        steps=(12,), step_seconds=3, made_talk=1, hours=0.1, speed=90,
     )  # fmt: skip
     report = run(plan, pbx_tree(), say=lambda _: None)
     assert report["calls"] == {"made": 13, "answered": 13, "failed": 0}
@@ -30,10 +30,10 @@ def test_a_short_run_measures_the_real_line_two_sizes_and_a_shift() -> None:
     assert {"map", "board", "wall"} == report["traffic"].keys()
     assert all(one["bytes"] > 0 and one["snapshot_bytes"] > 1000 for one in report["traffic"].values())
     assert {"pbx", "cti", "desktop", "leaders"} <= report["cpu_seconds"].keys()
-    small, large = report["growth"]
-    assert (small["seats"], large["seats"]) == (4, 12)
-    assert large["changes_per_second"] > small["changes_per_second"] > 0
-    assert small["map_bytes_per_change"] > 0
+    (step,) = report["growth"]
+    assert step["changes_per_second"] > 1
+    assert step["map_bytes_per_change"] > 0
+    assert step["cpu_ms_per_change"] > 0
     soak = report["soak"]
     assert soak["changes"] > 100
     assert soak["pushes"]["map"] > soak["changes"] / 50, "pushes go as often as time is fast"
