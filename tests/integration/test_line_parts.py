@@ -45,7 +45,7 @@ def test_a_colleague_who_was_asked_and_then_took_the_call_stands_in_the_timeline
     until(lambda: agent.state()["activity"] == "idle", 5, "the first agent is out")
     other.phones["8002"].hang_up()
     call.wait_for_end(8)
-    row = line.ended("8613812374001")
+    row = line.over(uid)
     assert parts_of(line, uid) == [
         ("agent", "agent01", ""),
         ("recording_paused", "agent01", ""),
