@@ -24,7 +24,7 @@ test: ## the whole suite on its own private PBX, ports and database
 	@$(PYTHON) -m hotline.setup test
 	@exec $(VENV)/python -m hotline.setup.check all
 
-check: ## format, lint, types, import arrows, pure tests: under a minute
+check: ## format, lint, types, import arrows, pure tests: under two minutes
 	@$(PYTHON) -m hotline.setup check
 	@exec $(VENV)/python -m hotline.setup.check
 
