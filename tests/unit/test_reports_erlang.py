@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from reports.erlang import (
@@ -137,9 +137,11 @@ def test_a_is_the_balance_of_its_states(
 
 
 @given(SEATS, HANDLING, OCCUPANCY, st.none() | PATIENCE, st.floats(0, 200))
+@example(1, 20.0, 0.99999, None, 0.0)
 def test_shares_are_shares_and_one_more_seat_never_hurts(
     seats: int, handling: float, occupancy: float, patience: float | None, within: float
 ) -> None:
+    assume(not 1 - 1e-9 < occupancy < 1)
     calls = load(seats, occupancy, handling, patience)
     met, better = queue(seats, calls, within), queue(seats + 1, calls, within)
     for share in (met.delayed, met.in_time, met.abandoned, met.busy):
@@ -150,7 +152,8 @@ def test_shares_are_shares_and_one_more_seat_never_hurts(
     assert better.mean_wait_seconds <= met.mean_wait_seconds + 1e-6
     later = queue(seats, calls, within + 30)
     assert later.in_time >= met.in_time - 1e-9
-    assert queue(seats, calls, 1e6).in_time == pytest.approx(
+    # Close below full load the waits are longer than any day: the limit is looked at from far away.
+    assert queue(seats, calls, 1e15).in_time == pytest.approx(
         0 if patience is None and occupancy >= 1 else 1 - met.abandoned, abs=1e-6
     )
 
