@@ -463,8 +463,8 @@ def _soak(plan: FloorPlan, line: PrivateLine, say: Say) -> dict[str, Any]:
         day = _stretch(plan, line, say, memory, plan.hours / 8, chromium=False, ledger=True)
     finally:
         memory.close()
-    # Counted over the second half.
-    calls = CHANGES_A_SECOND / CHANGES_A_CALL * plan.hours / 8 * 3600 / 2
+    # From the second of eight looks to the last.
+    calls = CHANGES_A_SECOND / CHANGES_A_CALL * plan.hours / 8 * 3600 * 6 / 8
     soak["ledger_kb_per_call"] = round(day["desktop_mb"] * 1000 / calls, 2)
     return soak
 
@@ -523,8 +523,8 @@ def _stretch(
 
 
 def _grown(hours: list[dict[str, Any]], name: str) -> float | None:
-    """Megabytes over the second half: before it what is kept of 5,000 calls and 20,000 numbers is filled."""
-    first, last = hours[3][name], hours[-1][name]
+    """Megabytes from the second look to the last: the first has what is made once."""
+    first, last = hours[1][name], hours[-1][name]
     return None if first is None or last is None else round((last - first) / 1e6, 2)
 
 
