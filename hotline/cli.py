@@ -31,6 +31,10 @@ ELSEWHERE = {
         "hotline.plan_commands:plan",
         "Seats and trunks for a volume, by Erlang B, C and A, beside what the ledger measured.",
     ),
+    "guard": (
+        "hotline.guard.command:guard",
+        "Who is shut out for guessing SIP passwords; let somebody in again.",
+    ),
     "voice": ("hotline.voice_commands:voice_commands", "The synthesiser of announcements: install, try it."),
     "bench pop": (
         "hotline.bench.command:pop",

@@ -39,7 +39,7 @@ def render(settings: Settings) -> Path:
     """
     pbx = settings.pbx
     for name in ("etc/site", "etc/generated", "log", "run", "db", "cache", "spool/monitor", "spool/messages",
-                 "spool/recording", "data/keys"):  # fmt: skip
+                 "spool/recording", "spool/recorder", "data/keys"):  # fmt: skip
         (pbx / name).mkdir(parents=True, exist_ok=True)
     etc = pbx / "etc"
     for source in CONF.glob("*.conf"):
@@ -162,6 +162,7 @@ def site_files(settings: Settings) -> dict[str, str]:
         "globals.conf": f"HOTLINE_NUMBER={_plain(s.hotline_number, 'hotline_number')}\n"
         f"DUTY_NUMBER={_plain(s.duty_number, 'duty_number')}\n"
         f"MONITOR={s.monitor}\nMESSAGES={s.voicemail}\n"
+        f"RECORDER={s.recorder}\nRECORDER_ALIVE={s.recorder_alive}\n"
         f"HL_QUEUE_WAIT={s.queue_wait_seconds}\n"
         f"HL_SURVEY={'yes' if s.survey else 'no'}\n",
         "http.conf": _http(s),
@@ -170,11 +171,20 @@ def site_files(settings: Settings) -> dict[str, str]:
         "ari-users.conf": "[cti]\ntype = user\nread_only = no\npassword_format = plain\n"
         f"password = {_plain(s.ari_password, 'ari_password')}\n",
         "rtp.conf": _rtp(s, interface_addresses()),
+        "pjsip-acl.conf": _allowed(s),
+        "shut-out.conf": "",
         "pjsip-transport.conf": _transports(s, address),
         "pjsip-trunk.conf": _trunk(s),
         "pjsip-seats.conf": "\n".join(_seat(s, number) for number in s.seat_numbers),
     }
     return files
+
+
+def _allowed(s: Settings) -> str:
+    """Whom SIP is answered at all: the carrier, and the networks of the seats. Raises ValueError."""
+    nets = [net for words in (s.trunk_match, s.sip_allowed) for net in words.split(",") if net.strip()]
+    permitted = "".join(f"permit = {_plain(net.strip(), 'sip_allowed')}\n" for net in nets)
+    return f"[allowed]\ntype = acl\ndeny = 0.0.0.0/0\ndeny = ::/0\n{permitted}"
 
 
 def _http(s: Settings) -> str:

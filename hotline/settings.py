@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
+from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -31,6 +33,12 @@ class Settings(BaseSettings):
     sip_port: int = 5060
     trunk_match: str = "127.0.0.2"
     """Address of the carrier: calls from it are citizens' calls."""
+    sip_allowed: str = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7,127.0.0.0/8"
+    """Networks of the seats' telephones: SIP from elsewhere, but for the carrier, is refused unread."""
+    guard: bool = True
+    """Who guesses SIP passwords or floods the PBX is shut out by the worker (hotline/guard)."""
+    guard_never: str = ""
+    """Addresses and networks, with commas, that are never shut out: an office behind one address."""
     trunk_register: bool = False
     """For carriers that want a registration; then the three below say where."""
     trunk_server: str = ""
@@ -81,6 +89,20 @@ class Settings(BaseSettings):
     """After the talk the citizen is asked for a keypress rating."""
     wrapup_seconds: int = 20
     """After-call work: the seat becomes ready again by itself after this time."""
+
+    # --- recording -------------------------------------------------------------------------------
+    recorder: Literal["mixmonitor", "capture", "both"] = "mixmonitor"
+    """Who records: Asterisk itself, or the passive recorder beside it (recordings/capture); both: to compare."""
+    recorders: int = Field(1, ge=1, le=2)
+    """Passive recorders at once: two lose nothing when one of them dies."""
+    recorder_interface: str = Field("", pattern=r"^[A-Za-z0-9_.:@-]{0,32}$")
+    """Where the trunk's packets pass; empty: the interface that has `sip_address`, else any."""
+    trunk_media: str = Field("", pattern=r"^[0-9./, ]*$")
+    """Addresses and networks of the carrier's media, with commas; empty: `trunk_match`."""
+    ring_megabytes: int = Field(8000, ge=20)
+    """Most that the passive recorders may keep before calls are cut; then the oldest goes."""
+    ring_free_megabytes: int = Field(1000, ge=0)
+    """Room on its disk that the ring leaves to others, the archive above all."""
 
     # --- web -------------------------------------------------------------------------------------
     web_address: str = "127.0.0.1"
@@ -165,6 +187,26 @@ class Settings(BaseSettings):
     def voicemail(self) -> Path:
         """Where the dialplan's Record writes voice messages: `<call uid>.wav`."""
         return self.pbx / "spool" / "messages"
+
+    @property
+    def ring(self) -> Path:
+        """What the passive recorders have captured and nobody has cut yet."""
+        return self.var / "ring"
+
+    @property
+    def recorder_alive(self) -> Path:
+        """A file for each passive recorder, touched while it captures: the dialplan looks at them."""
+        return self.pbx / "spool" / "recorder"
+
+    @property
+    def recorder_names(self) -> list[str]:
+        """The passive recorders; none where Asterisk records alone."""
+        return [] if self.recorder == "mixmonitor" else ["a", "b"][: self.recorders]
+
+    @property
+    def trunk_media_nets(self) -> list[IPv4Network]:
+        """Where the carrier's media come from. Raises ValueError for what is no IPv4 address or network."""
+        return [IPv4Network(one.strip(), strict=False) for one in (self.trunk_media or self.trunk_match).split(",")]
 
     @property
     def recordings(self) -> Path:

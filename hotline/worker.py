@@ -3,6 +3,7 @@
     collecting thread ─ every second ─► recordings.rounds.collect   (the spool folder is its own queue)
     telling thread    ─ every second ─► hotline.alarm_webhook: alarms that the city's webhook is to know
     announcing thread ─ every second ─► sounds of announcements that are wanted (announcing.py)
+    guarding thread   ─ 4 a second   ─► who guesses SIP passwords is shut out (hotline/guard)
     huey, 2 threads   ─ every minute ─► gaps of the last hours
                       ─ every hour   ─► nightly check, once a day from 02:30 Asia/Shanghai
                       ─ every day    ─► what has passed the retention (reported only)
@@ -34,6 +35,7 @@ from db.engine import open_engine, sessions
 from db.models import JournalEvent
 from hotline import alarm_webhook, pbx
 from hotline.announcing import Announcer
+from hotline.guard.watch import Watch
 from hotline.settings import Settings, load
 from recordings import nightly, retention, rounds
 from recordings.keep import SpoolAway
@@ -320,6 +322,9 @@ def main() -> None:
     )
     announcer = Announcer(open_session, settings)
     announcing = threading.Thread(target=announcer.run, name="announce", daemon=True)
+    if settings.guard:
+        watch = Watch(settings)
+        threading.Thread(target=watch.run, args=(collector.stop,), name="guard", daemon=True).start()
     consumer.start()
     collecting.start()
     telling.start()
