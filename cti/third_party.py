@@ -45,7 +45,7 @@ class ThirdParty:
         party = self._commands.party(seat, kind, target, numbers, label)
         await self._commands.tell_channel(call.seat_channel, party)
         await self._setvar(call.seat_channel, "HL_CITIZEN", call.channel)
-        await self._two(call.seat_channel, ("consult", "s"), call.channel, ("citizen-waits", "s"))
+        await self._send_aside(call, "consult", "s")
 
     async def cancel_consult(self, seat: str) -> None:
         """Back to the citizen; the other is let go."""
@@ -98,13 +98,17 @@ class ThirdParty:
             return
         try:
             await self._setvar(after.seat_channel, "HL_CITIZEN", after.channel)
-            await self._two(
-                after.seat_channel, ("back-to-citizen", "s"), after.channel, ("citizen-waits", "between")
-            )
+            await self._send_aside(after, "back-to-citizen", "between")
         except AmiError as error:  # one of them has hung up as well
             log.info("two_not_joined", call=after.uid, error=str(error))
 
     # --- Asterisk's words ------------------------------------------------------------------------
+
+    async def _send_aside(self, call: FloorCall, context: str, waits: str) -> None:
+        """The agent's channel to a context, the citizen's to the music, where the dialplan fetches it:
+        not before it says itself, by SHARED(HL_WAITS), that it is there."""
+        await self._setvar(call.channel, "SHARED(HL_WAITS)", "")
+        await self._two(call.seat_channel, (context, "s"), call.channel, ("citizen-waits", waits))
 
     async def _two(self, first: str, to: tuple[str, str], second: str, second_to: tuple[str, str]) -> None:
         """Send both at once; a channel still on its way from an earlier redirect is "not up" for a moment."""
