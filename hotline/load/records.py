@@ -1,9 +1,9 @@
 """What SIPp wrote down of each call: the truth from outside, read after the calls. Pure.
 
-    citizen   DIALLED ─► CONNECTED ─► PRESSED ─► SERVED (an agent has answered) ─► ENDED (by the PBX) | LEFT
-                 └► REFUSED | NOANSWER                └► ASKEDBACK           UNHEARD: nobody answered the BYE
-    seat      RANG ─► ANSWERED ─► HUNGUP | ENDED (by the PBX)
-                └► REFUSED | MISSED                                          LOST: nobody answered us
+citizen   DIALLED ─► CONNECTED ─► PRESSED ─► SERVED (an agent has answered) ─► ENDED (by the PBX) | LEFT
+             └► REFUSED | NOANSWER                └► ASKEDBACK           UNHEARD: nobody answered the BYE
+seat      RANG ─► ANSWERED ─► HUNGUP | ENDED (by the PBX)
+            └► REFUSED | MISSED                                          LOST: nobody answered us
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ from hotline.phones.sipp_process import (
 SCENARIOS = Path(__file__).parent / "sipp"
 REGISTER_AGAIN = 240.0
 CITIZEN_HERTZ, SEAT_HERTZ = 440.0, 760.0
-"""What both sides say without a pause. 20 ms are no whole number of periods of either: a missing packet shows."""
+"""What both sides say without a pause. 20 ms are no whole periods of either: a missing packet shows."""
 
 
 def csv(lines: Iterable[Sequence[object]]) -> str:
@@ -83,12 +83,16 @@ class Sipps:
             "-i", own_address, "-p", str(self.address[1]), "-bind_local",
             "-mi", own_address, "-mp", str(self.media_port),
             "-ci", "127.0.0.1", "-cp", str(free_port("127.0.0.1", CONTROL_PORTS)),
-            "-trace_logs", "-log_file", str(self.log), "-trace_err", "-error_file", str(self.folder / "errors"),
+            "-trace_logs", "-log_file", str(self.log),
+            "-trace_err", "-error_file", str(self.folder / "errors"),
             "-default_behaviors", "all,-abortunexp", "-nostdin", "-skip_rlimit", "-deadcall_wait", "4000",
-            "-fd", "600", *(["-trace_msg", "-message_file", f"{os.environ['HOTLINE_SIPP_TRACE']}/load-{self.address[1]}.log"] if os.environ.get("HOTLINE_SIPP_TRACE") else []),
+            "-fd", "600",
         ]  # fmt: skip
         if calls:
             arguments += ["-m", str(calls), "-r", str(rate), "-l", str(calls)]
+        trace = os.environ.get("HOTLINE_SIPP_TRACE")
+        if trace:
+            arguments += ["-trace_msg", "-message_file", f"{trace}/load-{self.address[1]}.log"]
         if echo:
             arguments.append("-rtp_echo")
         if tasks:
