@@ -1,4 +1,4 @@
-"""Drawing a load from the scenario file: who calls when, presses what, waits and talks how long. Pure, seeded.
+"""A load drawn from the scenario file: who calls when, presses what, waits and talks how long. Pure, seeded.
 
 city_day.yaml ─► read() ─► Scenario ─► arrivals() (Poisson, by a rate of time) ─► callers() ─► lines()
                                   └─► habits() of the seats
