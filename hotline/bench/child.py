@@ -27,6 +27,7 @@ KINDS = {
     "leaders": "hotline.bench.leaders:watch",
     "floor screens": "hotline.bench.floor_screens:watch",
     "made floor": "hotline.bench.made_floor:watch",
+    "desktops": "hotline.load.desktops:watch",
 }
 """kind -> function(job, ready, stop) -> result."""
 

@@ -20,13 +20,17 @@ LOOK_EVERY = 0.02
 
 
 def watch(job: dict[str, Any], ready: Callable[[], None], stop: threading.Event) -> dict[str, Any]:
-    """{"samples": [[ended_at ms, delay ms], ...], "resolution_ms"} of the calls ended while watching."""
+    """{"samples": [[ended_at ms, delay ms], ...], "resolution_ms"} of the calls ended while watching.
+
+    The job's `look_every` (seconds) may be longer where fifty looks a second would be a load.
+    """
+    look_every = float(job.get("look_every", LOOK_EVERY))
     samples: list[tuple[int, float]] = []
     factory = sessions(open_engine(job["database"]))
     with factory() as session:
         last = session.scalar(select(func.max(JournalEvent.id))) or 0
     ready()
-    while not stop.wait(LOOK_EVERY):
+    while not stop.wait(look_every):
         with factory() as session:
             rows = session.execute(
                 select(JournalEvent.id, JournalEvent.event, JournalEvent.data)
@@ -38,4 +42,4 @@ def watch(job: dict[str, Any], ready: Callable[[], None], stop: threading.Event)
             last = number
             if event == "CALLENDED":
                 samples.append((int(data[0]), now - int(data[0])))
-    return {"samples": samples, "resolution_ms": LOOK_EVERY * 1000}
+    return {"samples": samples, "resolution_ms": look_every * 1000}
