@@ -3,7 +3,7 @@
     collecting thread ─ every second ─► recordings.rounds.collect   (the spool folder is its own queue)
     telling thread    ─ every second ─► hotline.alarm_webhook: alarms that the city's webhook is to know
     announcing thread ─ every second ─► sounds of announcements that are wanted (announcing.py)
-    guarding thread   ─ 4 a second   ─► who guesses SIP passwords is shut out (hotline/guard)
+    guarding thread   ─ 10 a second  ─► who guesses SIP passwords is shut out (hotline/guard)
     huey, 2 threads   ─ every minute ─► gaps of the last hours
                       ─ every hour   ─► nightly check, once a day from 02:30 Asia/Shanghai
                       ─ every day    ─► what has passed the retention (reported only)
@@ -186,6 +186,7 @@ def report_overdue(open_session: sessionmaker[Session], now: datetime) -> retent
 
 def rotate_journal(open_session: sessionmaker[Session], settings: Settings) -> list[str]:
     """Begins a new journal file and deletes those rotated more than JOURNAL_DAYS ago; returns their names.
+    Asterisk's logs are rotated with it, and kept as long.
 
     A file is deleted only when the ledger holds lines that much younger than the file's last one: the copier
     takes the files in order, so all of the older file is in it.
@@ -204,6 +205,12 @@ def rotate_journal(open_session: sessionmaker[Session], settings: Settings) -> l
         if newest and old.stat().st_mtime < newest.timestamp() - JOURNAL_DAYS * 86400:
             old.unlink()
             deleted.append(old.name)
+    month_ago = time.time() - JOURNAL_DAYS * 86400
+    for name in ("messages.log", "security.log"):
+        for old in settings.journal.parent.glob(f"{name}.*"):
+            if old.stat().st_mtime < month_ago:
+                old.unlink()
+                deleted.append(old.name)
     return deleted
 
 
