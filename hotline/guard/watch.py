@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -23,7 +25,11 @@ from hotline.settings import Settings
 
 log = structlog.get_logger("guard")
 
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.1
+LOG_BYTES = 100_000_000
+"""An Asterisk log that is larger is begun anew at once: a flood of forged packets must not fill the disk."""
+LOGS = ("security.log", "messages.log")
+SIZES_SECONDS = 5.0
 READ_AT_ONCE = 4 * 1024 * 1024
 """In a flood: what is more than this is read at the next look."""
 
@@ -60,10 +66,12 @@ class Lines:
         return [line.decode(errors="replace") for line in whole]
 
     def _moved(self) -> bool:
+        """Another file has the name now, or this one has been emptied."""
         try:
-            return self._path.stat().st_ino != self._inode
+            now = self._path.stat()
         except FileNotFoundError:
             return False
+        return now.st_ino != self._inode or (self._file is not None and now.st_size < self._file.tell())
 
     def _open(self, at_end: bool) -> None:
         self.close()
@@ -87,6 +95,7 @@ class Watch:
         self._kept = settings.var / "shut-out.json"
         self._kept_at = 0
         self._asterisk: int | None = None
+        self._sizes_at = float("-inf")
         self._filter_fails = self._fails = ""
         self._doors_are_due = False
 
@@ -95,6 +104,7 @@ class Watch:
         while not stop.wait(LOOK_SECONDS):
             try:
                 self.look(time.time())
+                self.keep_logs_small(time.monotonic())
                 self._fails = ""
             except Exception as error:
                 if repr(error) != self._fails:
@@ -122,6 +132,22 @@ class Watch:
         self._doors_are_due |= changed or anew
         if running is not None and self._doors_are_due:
             self._close_doors(running)
+
+    def keep_logs_small(self, clock: float) -> None:
+        """Begin a log anew that has grown beyond LOG_BYTES; what it held is `<name>.full`, once.
+
+        Asterisk appends, so the file can be emptied under its hands; a rotation would rotate the journal too.
+        """
+        if clock - self._sizes_at < SIZES_SECONDS:
+            return
+        self._sizes_at = clock
+        for name in LOGS:
+            path = self.settings.pbx / "log" / name
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_size > LOG_BYTES:
+                    shutil.copyfile(path, path.with_name(f"{name}.full"))
+                    os.truncate(path, 0)
+                    log.warning("log_begun_anew", log=name, bytes=LOG_BYTES)
 
     def _close_doors(self, running: int) -> None:
         addresses = list(self.guard.out)
