@@ -78,7 +78,9 @@ class Cti:
         self.commands = Commands(self.ami, lambda: self.floor, settings.wrapup_seconds)
         self.after_call = AfterCall(self.commands, settings.wrapup_seconds)
         self.third_party = ThirdParty(self.ami, self.commands)
-        self.recording = Recording(self.ami, self.commands, self._event)
+        self.recording = Recording(
+            self.ami, self.commands, self._event, captured=settings.recorder == "capture"
+        )
         self.outbound = Outbound(settings.pbx_name, self.commands)
         self.telephones = Telephones(
             self.commands,

@@ -2,6 +2,9 @@
 
 The recording goes on as silence, so that its times stay true. It is resumed by itself: by the end of a limit,
 by a transfer, by the end of the talk; a forgotten pause must not swallow the rest of the call.
+
+A call that the passive recorder captures has no MixMonitor to be muted: the journal's lines are what its
+recording is cut by, and the stretch between them becomes silence.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from collections.abc import Callable
 
 import structlog
 
-from cti.ami import Ami, AmiError
+from cti.ami import ActionRefused, Ami, AmiError
 from cti.commands import Commands, Refused, now_ms
 from cti.floor import Event, FloorCall, RecordingPaused
 
@@ -19,14 +22,23 @@ log = structlog.get_logger()
 
 LIMIT = 120
 """Seconds."""
+NO_MIXMONITOR = "Cannot set mute flag"
+"""What Asterisk says when the channel is there and nothing of it is recorded by MixMonitor."""
 
 
 class Recording:
-    """Commands on the recording of a seat's call. `take` is told what has happened."""
+    """Commands on the recording of a seat's call. `take` is told what has happened; `captured` says that
+    calls may be recorded by the passive recorder."""
 
     def __init__(
-        self, ami: Ami, commands: Commands, take: Callable[[Event], None], limit: int = LIMIT
+        self,
+        ami: Ami,
+        commands: Commands,
+        take: Callable[[Event], None],
+        limit: int = LIMIT,
+        captured: bool = False,
     ) -> None:
+        self._captured = captured
         self._ami, self._commands, self._take, self._limit = ami, commands, take, limit
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,10 +98,15 @@ class Recording:
         await self._mute(call, False, seat)
 
     async def _mute(self, call: FloorCall, paused: bool, seat: str) -> None:
-        await self._ami.action(
-            "MixMonitorMute", Channel=call.channel, Direction="both", State="1" if paused else "0"
-        )
         at = now_ms()
+        try:
+            await self._ami.action(
+                "MixMonitorMute", Channel=call.channel, Direction="both", State="1" if paused else "0"
+            )
+            at = now_ms()
+        except ActionRefused as refused:
+            if not (self._captured and NO_MIXMONITOR in str(refused)):
+                raise
         word = "RECORDINGPAUSED" if paused else "RECORDINGRESUMED"
         await self._commands.journal_call(word, call.uid, seat, at)
         self._take(RecordingPaused(at, call.uid, paused))

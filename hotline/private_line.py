@@ -93,6 +93,8 @@ class PrivateLine:
         "cti": ("-m", "cti"),
         "desktop": ("-m", "agent_desktop"),
         "worker": ("-m", "hotline.worker"),
+        "recorder": ("-m", "recordings.capture", "a"),
+        "recorder2": ("-m", "recordings.capture", "b"),
     }
 
     def __init__(self, tree: Path, database_url: str = "", **overrides: Any) -> None:
@@ -140,8 +142,10 @@ class PrivateLine:
         return {**os.environ, **said, "PYTHONPATH": str(REPO), "PYTHONUNBUFFERED": "1"}
 
     def start(self, *parts: str) -> None:
-        """Start parts (default: all) and wait until each does its work. Raises NotInTime."""
-        for part in parts or tuple(self.PARTS):
+        """Start parts (default: all that are wanted) and wait until each does its work. Raises NotInTime."""
+        asterisk_first = [part for part in self.PARTS if not part.startswith("recorder")]
+        recorders = ["recorder", "recorder2"][: len(self.settings.recorder_names)]
+        for part in parts or (*asterisk_first, *recorders):
             with (self.var / f"{part}.log").open("ab") as out:
                 self.running[part] = subprocess.Popen(
                     [sys.executable, *self.PARTS[part]],

@@ -92,7 +92,7 @@ class Settings(BaseSettings):
 
     # --- recording -------------------------------------------------------------------------------
     recorder: Literal["mixmonitor", "capture", "both"] = "mixmonitor"
-    """Who records: Asterisk itself, or the passive recorder beside it (recordings/capture); both: to compare."""
+    """Who records: Asterisk itself, or the passive recorder beside it (recordings/capture); both: compare."""
     recorders: int = Field(1, ge=1, le=2)
     """Passive recorders at once: two lose nothing when one of them dies."""
     recorder_interface: str = Field("", pattern=r"^[A-Za-z0-9_.:@-]{0,32}$")
@@ -199,6 +199,11 @@ class Settings(BaseSettings):
         return self.pbx / "spool" / "recorder"
 
     @property
+    def captured(self) -> Path:
+        """What is known of each call cut from the capture, for some days: `<call uid>.json`."""
+        return self.pbx / "spool" / "captured"
+
+    @property
     def recorder_names(self) -> list[str]:
         """The passive recorders; none where Asterisk records alone."""
         return [] if self.recorder == "mixmonitor" else ["a", "b"][: self.recorders]
@@ -206,7 +211,10 @@ class Settings(BaseSettings):
     @property
     def trunk_media_nets(self) -> list[IPv4Network]:
         """Where the carrier's media come from. Raises ValueError for what is no IPv4 address or network."""
-        return [IPv4Network(one.strip(), strict=False) for one in (self.trunk_media or self.trunk_match).split(",")]
+        return [
+            IPv4Network(one.strip(), strict=False)
+            for one in (self.trunk_media or self.trunk_match).split(",")
+        ]
 
     @property
     def recordings(self) -> Path:

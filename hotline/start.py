@@ -20,7 +20,10 @@ from hotline.setup.progress import SetupFailed
 from hotline.setup.tree import check_installed
 
 COLOURS = {"pbx": "magenta", "cti": "cyan", "worker": "yellow", "desktop": "green", "": "bold"}
+COLOURS |= {"recorder": "blue", "recorder2": "blue"}
 READY_SECONDS = 60.0
+RECORDER = {"a": "recorder", "b": "recorder2"}
+"""Passive recorder -> its part."""
 ROLES = {
     "agent": "agent 话务员",
     "shift_leader": "shift leader 班长",
@@ -57,7 +60,7 @@ def start(*, verbose: bool = False) -> int:
 
 
 def parts(settings: Settings) -> list[Part]:
-    """The four parts in the order of starting; they are stopped in reverse, all within 10 s."""
+    """The parts in the order of starting; they are stopped in reverse, all within 10 s."""
 
     async def pbx_answers() -> bool:
         return await _connects("127.0.0.1", settings.ami_port)
@@ -72,6 +75,10 @@ def parts(settings: Settings) -> list[Part]:
     return [
         Part("pbx", (python, "-m", "hotline.pbx"), grace=2.5, stop_name="asterisk", ready=pbx_answers),
         Part("cti", (python, "-m", "cti"), grace=1.5, ready=cti_is_linked),
+        *(
+            Part(RECORDER[name], (python, "-m", "recordings.capture", name), grace=1.5)
+            for name in settings.recorder_names
+        ),
         Part("worker", (python, "-m", "hotline.worker"), grace=2.0),
         Part("desktop", (python, "-m", "agent_desktop"), grace=3.5, ready=desktop_answers),
     ]

@@ -1,6 +1,7 @@
 """The worker: everything slow. Run by `python -m hotline.worker`.
 
     collecting thread ─ every second ─► recordings.rounds.collect   (the spool folder is its own queue)
+    cutting thread    ─ every second ─► calls out of the passive recorders' capture, where there is one
     telling thread    ─ every second ─► hotline.alarm_webhook: alarms that the city's webhook is to know
     announcing thread ─ every second ─► sounds of announcements that are wanted (announcing.py)
     guarding thread   ─ 10 a second  ─► who guesses SIP passwords is shut out (hotline/guard)
@@ -35,6 +36,7 @@ from db.engine import open_engine, sessions
 from db.models import JournalEvent
 from hotline import alarm_webhook, pbx
 from hotline.announcing import Announcer
+from hotline.cutting import Cutting
 from hotline.guard.watch import Watch
 from hotline.settings import Settings, load
 from recordings import nightly, retention, rounds
@@ -327,6 +329,8 @@ def main() -> None:
     telling = threading.Thread(
         target=alarm_webhook.deliver, args=(open_session, settings, collector.stop), name="tell", daemon=True
     )
+    cutting = Cutting(open_session, settings)
+    cutting_thread = threading.Thread(target=cutting.run, name="cut", daemon=True)
     announcer = Announcer(open_session, settings)
     announcing = threading.Thread(target=announcer.run, name="announce", daemon=True)
     if settings.guard:
@@ -336,13 +340,17 @@ def main() -> None:
     collecting.start()
     telling.start()
     announcing.start()
+    if settings.recorder_names:
+        cutting_thread.start()
     log.info("worker started", database=settings.database.split("@")[-1], recordings=str(settings.recordings))
     while signal.sigtimedwait(ENDING, 1.0) is None:
-        if not (collecting.is_alive() and announcing.is_alive()):
+        is_cutting = cutting_thread.is_alive() or not settings.recorder_names
+        if not (collecting.is_alive() and announcing.is_alive() and is_cutting):
             log.error("a thread ended by itself; the process manager starts the worker again")
             sys.exit(1)
     collector.stop.set()
     announcer.stop.set()
+    cutting.stop.set()
     consumer.stop()
     collecting.join(STOP_SECONDS)
     log.info("worker stopped", unfinished=collecting.is_alive())

@@ -44,6 +44,16 @@ STATE_LABELS = {
 }
 
 
+LOST = {
+    "dead": "旁路录音中断",
+    "pruned": "磁盘空间不足，旁路录音缓存被清除",
+    "nothing": "旁路录音未收到语音包",
+}
+LOST_SECONDS_TOLD = 0.5
+LOST_SHARE_TOLD = 0.05
+"""What an ordinary line loses is no reason to look at a recording."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is known of one call and its file."""
@@ -65,6 +75,12 @@ class Facts:
     end_guessed: bool = False
     """The call has no end line, so the ledger's end is later than the true one."""
     recorder_off: bool = False
+    lost_seconds: float = 0.0
+    """In which no passive recorder captured anything."""
+    lost_why: str = ""
+    """Why, a key of LOST; empty: nothing is known to be lost."""
+    lost_share: float = 0.0
+    """Of the packets that were sent, how many never came."""
     unreadable: bool = False
 
 
@@ -80,7 +96,7 @@ def verdict(facts: Facts) -> Verdict:
     """Judges the recording of a call."""
     if facts.measured_seconds is None or facts.measured_seconds == 0:
         return _missing(facts)
-    problems = [*_damage(facts), *_length(facts), *_silence(facts)]
+    problems = [*_damage(facts), *_lost(facts), *_length(facts), *_silence(facts)]
     if not facts.answered:
         problems.append("台账无接听记录，却有录音")
     return Verdict(State.SUSPECT, "；".join(problems)) if problems else Verdict(State.KEPT)
@@ -109,6 +125,8 @@ def _missing(facts: Facts) -> Verdict:
         return Verdict(State.EXPLAINED, "通话时交换机中断")
     if facts.unreadable:
         return Verdict(State.GAP, "录音文件无法读取")
+    if facts.lost_why:
+        return Verdict(State.GAP, f"无录音：{LOST.get(facts.lost_why, facts.lost_why)}")
     return Verdict(State.GAP, "未找到录音文件" if facts.measured_seconds is None else "录音文件为空")
 
 
@@ -116,6 +134,14 @@ def _damage(facts: Facts) -> list[str]:
     if facts.left_over_bytes < LEFT_OVER_IS_DAMAGE:
         return []
     return [f"录音文件不完整（{facts.left_over_bytes} 字节残缺）"]
+
+
+def _lost(facts: Facts) -> list[str]:
+    if facts.lost_why and facts.lost_seconds >= LOST_SECONDS_TOLD:
+        return [f"录音缺 {facts.lost_seconds:.0f} 秒：{LOST.get(facts.lost_why, facts.lost_why)}"]
+    if facts.lost_share >= LOST_SHARE_TOLD:
+        return [f"语音包丢失 {facts.lost_share:.0%}"]
+    return []
 
 
 def _length(facts: Facts) -> list[str]:

@@ -29,6 +29,7 @@ from sqlalchemy.orm import Session
 from db.models import Call, JournalEvent, Recording
 from hotline.settings import Settings
 from recordings import checks, parts, sound
+from recordings.capture.cut import Note
 from recordings.checks import Facts
 
 CITY_TIME = ZoneInfo("Asia/Shanghai")
@@ -333,15 +334,18 @@ def settle(
 # --- rows ----------------------------------------------------------------------------------------------
 
 
-def write_row(session: Session, call_uid: str, kind: str, made: Made | None, now: datetime) -> Recording:
+def write_row(
+    session: Session, call_uid: str, kind: str, made: Made | None, now: datetime, note: Note | None = None
+) -> Recording:
     """Writes (or renews) the row of one recording; `made` None means that there is no file at all.
 
+    `note` is what is known of a call that a passive recorder captured.
     Raises LookupError when the ledger has no such call.
     """
     call = session.scalars(select(Call).where(Call.uid == call_uid)).one_or_none()
     if call is None:
         raise LookupError(f"the ledger has no call {call_uid}")
-    facts = facts_of(session, call, kind, made)
+    facts = facts_of(session, call, kind, made, note if kind == "call" else None)
     judged = checks.verdict(facts) if kind == "call" else checks.verdict_of_message(facts)
     row = session.scalars(
         select(Recording).where(Recording.call_uid == call_uid, Recording.kind == kind)
@@ -363,7 +367,7 @@ def write_row(session: Session, call_uid: str, kind: str, made: Made | None, now
     return row
 
 
-def facts_of(session: Session, call: Call, kind: str, made: Made | None) -> Facts:
+def facts_of(session: Session, call: Call, kind: str, made: Made | None, note: Note | None = None) -> Facts:
     """What the checks need to know: the ledger's side from the session, the file's side from `made`."""
     heard = made.heard if made else None
     measured = heard.seconds if heard else (None if made is None else 0.0)
@@ -384,6 +388,9 @@ def facts_of(session: Session, call: Call, kind: str, made: Made | None) -> Fact
         end_guessed=call.reason in (PBX_DIED, LOST_END_LINE),
         recorder_off=_lines(session, call, RECORDER_OFF) > 0,
         unreadable=bool(made and made.unreadable),
+        lost_seconds=note.missing_seconds if note else 0.0,
+        lost_why=note.why if note else "",
+        lost_share=sum(note.lost) / max(1, sum(note.lost) + sum(note.packets)) if note else 0.0,
     )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hotline.settings import Settings
 from recordings import keep, nightly
+from recordings.capture.cut import note_of
 from recordings.checks import State
 from recordings.nightly import DayReport, Finding
 
@@ -111,7 +112,8 @@ def _keep(
 ) -> None:
     made = keep.convert(settings, piece)
     with open_session.begin() as session:
-        state = keep.write_row(session, piece.call_uid, piece.file.kind, made, now).state
+        note = note_of(settings.captured, piece.call_uid)
+        state = keep.write_row(session, piece.call_uid, piece.file.kind, made, now, note).state
     {State.KEPT: done.kept, State.SUSPECT: done.suspect}.get(State(state), done.missing).append(
         piece.call_uid
     )
@@ -168,7 +170,7 @@ def note_gaps(
                 continue
             made = keep.found_again(settings, call, kind)
             with open_session.begin() as session:
-                keep.write_row(session, call.uid, kind, made, now)
+                keep.write_row(session, call.uid, kind, made, now, note_of(settings.captured, call.uid))
             noted.append(call.uid)
     return noted
 

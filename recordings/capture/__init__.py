@@ -1,0 +1,1 @@
+"""The passive recorder: calls cut from a capture of the trunk's RTP, beside Asterisk's own MixMonitor."""
