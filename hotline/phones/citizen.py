@@ -47,6 +47,8 @@ class CitizenCall:
     ringing_at: float | None = None
     answered_at: float | None = None
     ended_at: float | None = None
+    media: tuple[str, int] | None = None
+    """Address and port of the PBX that the call's audio comes from, once it is answered."""
     _ear: Ear | None = None
 
     @property
@@ -343,9 +345,10 @@ class Citizens:
                 call.state, call.ringing_at = "ringing", event.at
             case "ANSWERED":
                 call.state, call.answered_at = "talking", event.at
+                host, port = event.rest.split()
+                call.media = host, int(port)
                 if call._ear:
-                    host, port = event.rest.split()
-                    call._ear.start((host, int(port)))
+                    call._ear.start(call.media)
             case "CROSSED":
                 call.answered_at = event.at
             case "PRESSED":

@@ -1,0 +1,83 @@
+"""Signs of life of what nobody sees on a screen: is the ledger up to date, are recordings being kept?"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from cti.copier import lag
+from hotline.campaign.truth import Sample
+from hotline.settings import Settings
+
+LOOK = 0.4
+BEHIND = 2.0
+"""Seconds that a journal line may wait for the ledger."""
+WAITS = 8.0
+"""Seconds after which a recording that ended is in the archive on a quiet day (4 s when all is well)."""
+
+
+class Signs:
+    """Looks at ledger and spool from outside until `close`; `samples` is what it saw."""
+
+    def __init__(self, settings: Settings, sessions: sessionmaker[Session]) -> None:
+        self.settings, self._sessions = settings, sessions
+        self.samples: list[Sample] = []
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._watch_ledger, name="ledger sign", daemon=True),
+            threading.Thread(target=self._watch_spool, name="spool sign", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(15)
+
+    def behind(self) -> bool:
+        """Does the ledger lack whole lines of the journal? True also while nobody can say."""
+        seen = self._position()
+        return seen is None or lag(self.settings.journal, *seen).bytes > 0
+
+    def waiting(self) -> list[Path]:
+        """Recordings in the spool that should be in the archive by now."""
+        now, found = time.time(), []
+        with contextlib.suppress(OSError):
+            for path in self.settings.monitor.glob("*.raw"):
+                with contextlib.suppress(OSError):
+                    if now - path.stat().st_mtime > WAITS:
+                        found.append(path)
+        return found
+
+    def _watch_ledger(self) -> None:
+        moved_at, before = time.monotonic(), None
+        while not self._stop.wait(LOOK):
+            at, seen = time.time(), self._position()
+            if seen is None:
+                self.samples.append(Sample("ledger", at, False))
+                continue
+            with contextlib.suppress(OSError):
+                if seen != before or lag(self.settings.journal, *seen).bytes == 0:
+                    moved_at, before = time.monotonic(), seen
+                self.samples.append(Sample("ledger", at, time.monotonic() - moved_at < BEHIND))
+
+    def _watch_spool(self) -> None:
+        while not self._stop.wait(LOOK):
+            self.samples.append(Sample("recordings", time.time(), not self.waiting()))
+
+    def _position(self) -> tuple[str | None, int] | None:
+        """(file, offset) that the ledger is copied up to; None when the database does not say."""
+        asked = text('SELECT file, "offset" FROM journal_positions WHERE pbx = :pbx')
+        try:
+            with self._sessions() as session:
+                row = session.execute(asked, {"pbx": self.settings.pbx_name}).one_or_none()
+        except SQLAlchemyError:
+            return None
+        return (None, 0) if row is None else (row[0], row[1])
