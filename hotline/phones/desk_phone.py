@@ -178,6 +178,16 @@ class Phone:
         for step in key_steps(keys):
             self._bank._after(step.after, step.order, call)
 
+    def hold(self) -> None:
+        """Put the other on hold by a re-INVITE. Does nothing without a call."""
+        if self.call:
+            self._bank.sipp.tell("HOLD", self.call.call_id)
+
+    def resume(self) -> None:
+        """Take the other up again. Does nothing without a call."""
+        if self.call:
+            self._bank.sipp.tell("RESUME", self.call.call_id)
+
     def speak(self) -> None:
         """Speak in the call. Does nothing without a call."""
         if self.call:

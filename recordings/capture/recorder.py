@@ -103,6 +103,8 @@ class Keeper:
         self._delay = FIRST_DELAY
         self._again_at = 0.0
         self._problem = ""
+        self._place: Path | None = None
+        """The run that tcpdump writes into."""
         self._said = b""
         self._listening = self._was_capturing = False
         self._alive_us = 0
@@ -155,7 +157,7 @@ class Keeper:
     def _start(self, now: float) -> None:
         self.clock = Clock(Clock.now())
         run = max((int(one.name) for one in self.folder.iterdir() if one.name.isdigit()), default=0) + 1
-        place = self.folder / f"{run:06d}"
+        place = self._place = self.folder / f"{run:06d}"
         try:
             place.mkdir(mode=0o750)
             self.process = subprocess.Popen(
@@ -233,11 +235,10 @@ class Keeper:
             log.error("the ring is full: the oldest is thrown away", files=len(removed))
             begin, end = removed[0].second, removed[-1].second + ring.FILE_SECONDS
             ring.note_outage(self.folder, ring.Outage(begin * 1_000_000, end * 1_000_000, "pruned"))
-        if self.process is None or not self._is_capturing():
-            for run in sorted(self.folder.iterdir())[:-1]:
-                if run.name.isdigit():
-                    with suppress(OSError):
-                        run.rmdir()  # only where nothing is left in it
+        for run in self.folder.iterdir():
+            if run.name.isdigit() and run != self._place:
+                with suppress(OSError):
+                    run.rmdir()  # only where nothing is left in it
 
     def _tell(self) -> None:
         at = _now_us()
