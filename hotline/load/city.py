@@ -17,7 +17,7 @@ def agents(seats: int) -> list[tuple[str, str]]:
 
 
 def queues_of(place: int, seats: int) -> list[str]:
-    """The queues of the agent at a place (0...); everybody serves the two large ones, at least one the others."""
+    """The queues of the agent at a place (0...): everybody in the large ones, at least one in the others."""
     return [queue for queue, share in QUEUES.items() if place < max(1, round(share * seats))]
 
 

@@ -40,7 +40,9 @@ class Desktop(Page):
         call, seat = push["call"], push["seat"]
         if call and call["state"] == "talking":
             self._talked = call["uid"]
-        before, self._presence = self._presence, seat["presence"]
+        before = self._presence
+        paused = seat["presence"] == "not_ready" and seat["reason"] == "after_call"
+        self._presence = "after_call" if paused else seat["presence"]
         if self._presence == "after_call" and self._talked != self._written:
             self._written = self._talked
             self._spawn(self._write(self._talked))

@@ -17,6 +17,9 @@ CITY_DAY = Path(__file__).with_name("city_day.yaml")
 FOR_EVER = 99_999
 """Seconds: of a talk that the other side ends, of a call-back never asked for."""
 
+MADE_A_SECOND = 400
+"""So fast does SIPp make its calls, each of which then waits for its moment."""
+
 Rate = Callable[[float], float]
 """Calls a second at a time in seconds from the beginning."""
 
@@ -96,6 +99,10 @@ class Scenario:
             repeat_within=self.repeat_within / times,
             call_back_after=self.call_back_after.faster(times),
         )
+
+    def with_patience(self, seconds: float) -> Scenario:
+        """Citizens who wait so many seconds in the mean."""
+        return replace(self, patience=self.patience.faster(self.patience.mean / seconds))
 
 
 def read(path: Path = CITY_DAY) -> Scenario:
@@ -201,12 +208,15 @@ class Planned:
     def ends_first(self) -> bool:
         return int(self.number[-1]) % 2 == 1
 
-    def line(self, place: int) -> tuple[object, ...]:
-        """As citizen-follows-the-plan.xml wants it; `place` comes back in each of its log lines."""
+    def line(self, place: int, made_at: float = 0.0) -> tuple[object, ...]:
+        """As citizen-follows-the-plan.xml wants it; `place` comes back in each of its log lines.
+
+        `made_at`: when SIPp makes the call, from where it counts the pause until the start.
+        """
         first, second = (*self.keys, "-1", "-1")[:2]
         return (
             self.number,
-            round(self.start * 1000),
+            max(0, round((self.start - made_at) * 1000)),
             round(self.think * 1000),
             first,
             second,
@@ -271,8 +281,11 @@ def already_talking(
 
 
 def lines(plans: Sequence[Planned]) -> list[tuple[object, ...]]:
-    """The injection file of the citizens' SIPp."""
-    return [plan.line(place) for place, plan in enumerate(plans)]
+    """The injection file of the citizens' SIPp, which makes MADE_A_SECOND calls a second, by their start."""
+    return [
+        plan.line(place, place / MADE_A_SECOND)
+        for place, plan in enumerate(sorted(plans, key=lambda plan: plan.start))
+    ]
 
 
 def habits(scenario: Scenario, count: int, chance: random.Random) -> list[tuple[object, ...]]:

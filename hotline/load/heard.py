@@ -1,7 +1,7 @@
 """Is a kept recording without gaps? Both sides of the load say one tone all the time; numpy looks for it.
 
-In each 20 ms the tone has a strength and a phase. No strength: a gap. A phase that jumps: audio is missing (or was
-put in) between two frames, even where no silence is heard.
+In each 20 ms the tone has a strength and a phase. No strength: a gap. A phase that jumps: audio is missing or
+was put in between two frames, even where no silence is heard.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """RTP as it is on the wire, seen from outside by tcpdump: what is lost, and how unsteadily it comes.
 
-Only a part of the calls is captured: those whose port at the PBX has certain bits (`sample`). Streams are told
-apart by ports and SSRC; jitter is RFC 3550's (section 6.4.1), in ms.
+Only a part of the calls is captured: those whose port at the PBX has certain bits (`sample`). Streams are
+told apart by ports and SSRC; jitter is RFC 3550's (section 6.4.1), in ms.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 SNAP = 80
 """Bytes of a packet that are kept: link, IP, UDP and RTP headers fit."""
 PAUSE_MS = 200.0
-"""A longer wait between two packets is a stream that was stopped (hold, end), not jitter; it is told apart."""
+"""A longer wait between two packets is a stream that was stopped (hold, end), not jitter."""
 FRAME = 160
 LEAST_PACKETS = 100
 
@@ -37,7 +37,7 @@ class Stream:
     lost: int = 0
     """Sequence numbers that never came."""
     missing: int = 0
-    """Frames of 20 ms that the sender's time stamps skip although its numbers go on: it had nothing to send."""
+    """Frames of 20 ms that the time stamps skip although the numbers go on: the sender had none."""
     late: int = 0
     """Came after a packet with a higher number."""
     longest_ms: float = 0.0
@@ -132,7 +132,7 @@ def sample(first: int, last: int, one_of: int) -> str:
 
 
 class Capture:
-    """tcpdump on the loopback interface until it is closed; None from `open` where it may not or is not there."""
+    """tcpdump on the loopback interface until it is closed; `open` gives None where that is not allowed."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         self._process, self._folder = process, folder
@@ -183,12 +183,12 @@ class Capture:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def udp_drops() -> int:
-    """UDP packets that this machine's sockets had no room for, since it started (Linux)."""
-    try:
-        rows = [
-            line.split() for line in Path("/proc/net/snmp").read_text().splitlines() if line[:4] == "Udp:"
-        ]
-        return int(dict(zip(rows[0], rows[1], strict=True))["RcvbufErrors"])
-    except (OSError, KeyError, IndexError, ValueError):
-        return 0
+def udp_drops(first: int, last: int) -> int:
+    """Packets for which the open UDP sockets of these ports had no room, since they were opened (Linux)."""
+    total = 0
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/net/udp").read_text().splitlines()[1:]:
+            words = line.split()
+            if first <= int(words[1].rpartition(":")[2], 16) <= last:
+                total += int(words[-1])
+    return total

@@ -23,6 +23,7 @@ from pathlib import Path
 import psutil
 
 from hotline.load import records
+from hotline.load.draw import MADE_A_SECOND
 from hotline.phones import alaw
 from hotline.phones.digest import authorization
 from hotline.phones.errors import NotRegistered, SippDied
@@ -64,7 +65,7 @@ class Sipps:
         calls: int = 0,
         port: int = 0,
         hertz: float = CITIZEN_HERTZ,
-        rate: int = 400,
+        rate: int = MADE_A_SECOND,
         echo: bool = False,
         tasks: int = 0,
         keys: dict[str, str] | None = None,
