@@ -36,6 +36,10 @@ ELSEWHERE = {
         "Who is shut out for guessing SIP passwords; let somebody in again.",
     ),
     "voice": ("hotline.voice_commands:voice_commands", "The synthesiser of announcements: install, try it."),
+    "campaign": (
+        "hotline.campaign.command:campaign",
+        "Kill, hang and cut off parts under calls; hold SIPp's records against the ledger.",
+    ),
     "bench pop": (
         "hotline.bench.command:pop",
         "From Asterisk's ring to the painted screen pop: p50 and p99.",
