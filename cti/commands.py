@@ -185,11 +185,27 @@ class Commands:
         """
         call = self.talk(seat)
         party = self.party(seat, kind, target, numbers, label)
+        await self.together(call)
         context = {"queue": "transfer-queue", "seat": "transfer-seat"}.get(kind, "transfer-number")
         await self.tell_channel(call.channel, party)
         await self._ami.action(
             "Redirect", Channel=call.channel, Context=context, Exten=party.exten, Priority="1"
         )
+
+    async def together(self, call: FloorCall) -> None:
+        """Wait until Asterisk has joined the citizen with somebody.
+
+        After a consultation the floor says "talking" when the agent is on the way back; whoever sends the
+        citizen elsewhere in that moment takes a channel that the agent's own Bridge() takes back.
+        Raises Refused changed.
+        """
+        for wait in (*PATIENCE, None):
+            found = await self._ami.listing("Status", Channel=call.channel)
+            if any(one.get("BridgeID") for one in found):
+                return
+            if wait is not None:
+                await asyncio.sleep(wait)
+        raise Refused("changed", f"nobody is joined with the citizen of call {call.uid}")
 
     async def begin_after_call(self, seat: str, following: str | None = None) -> None:
         """After a talk: no call until the after-call work is finished; then `following`, or ready."""
@@ -304,6 +320,10 @@ class Commands:
         if not channel:
             raise Refused("call_gone", f"seat {seat} has no channel in call {call.uid}")
         return channel
+
+
+PATIENCE = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds before another try; together well below the desktop's limit for a command."""
 
 
 @dataclass(frozen=True)

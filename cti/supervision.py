@@ -38,6 +38,8 @@ RINGS = 20
 """Seconds that the supervisor's telephone rings."""
 PUT_IN = 2.0
 """Seconds until a snoop must have come into our application."""
+TRANSFER = (0.05, 0.1, 0.2)
+"""Seconds between two looks whether a call that has left its seat comes up at another."""
 TIDY_EVERY = 20.0
 LEG, SNOOP, BRIDGE = "watch-leg-", "watch-snoop-", "watch-bridge-"
 _GONE = frozenset((404, 409, 422))
@@ -377,8 +379,17 @@ class Supervision:
                         log.info("watch_failed", by=by, seat=watch.seat, error=str(error))
                         self._set(replace(watch, state="waiting", call=None, leg=""))
             elif call is None or call.uid != watch.call:
-                went_on = self._floor().calls.get(watch.call or "")
-                await self._pause_or_end(by, "transferred" if went_on else "call_ended")
+                await self._pause_or_end(by, await self._how_it_ended(watch))
+
+    async def _how_it_ended(self, watch: Watch) -> str:
+        """`transferred` when the call goes on elsewhere: between its two seats it is not on the floor."""
+        for wait in (*TRANSFER, None):
+            call = self._floor().calls.get(watch.call or "")
+            if call is not None and call.seat != watch.seat:
+                return "transferred"
+            if wait is not None:
+                await asyncio.sleep(wait)
+        return "call_ended"
 
     async def _go_on(self, watch: Watch) -> None:
         """The snoop has ended by itself: the same call at the same seat is listened to again."""
@@ -389,7 +400,7 @@ class Supervision:
             await self._listen(watch, watch.mode)
         except (AriError, Refused) as error:
             log.info("watch_failed", by=watch.by, seat=watch.seat, error=str(error))
-            await self._pause_or_end(watch.by, "call_ended")
+            await self._pause_or_end(watch.by, await self._how_it_ended(watch))
 
     async def _pause_or_end(self, by: str, why: str) -> None:
         """The call is over: the telephone is let go; who follows the seat waits for its next call."""

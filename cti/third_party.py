@@ -11,13 +11,10 @@ import asyncio
 import structlog
 
 from cti.ami import ActionRefused, Ami, AmiError
-from cti.commands import Commands, Refused
+from cti.commands import PATIENCE, Commands, Refused
 from cti.floor import FloorCall, Party
 
 log = structlog.get_logger()
-
-PATIENCE = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""Seconds before another try; together well below the desktop's limit for a command."""
 
 
 class ThirdParty:
@@ -43,6 +40,7 @@ class ThirdParty:
         if kind == "queue":
             raise Refused("bad_target", "a queue cannot be consulted")
         party = self._commands.party(seat, kind, target, numbers, label)
+        await self._commands.together(call)
         await self._commands.tell_channel(call.seat_channel, party)
         await self._setvar(call.seat_channel, "HL_CITIZEN", call.channel)
         await self._send_aside(call, "consult", "s")
