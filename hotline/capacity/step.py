@@ -13,7 +13,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,75 +23,48 @@ from sqlalchemy import func, select
 from db.models import Call, Recording
 from hotline.bench.child import Child, ChildFailed
 from hotline.bench.figures import percentile, spread, within
+from hotline.bench.run import versions
+from hotline.capacity.plan import Job, rate_of, resolved
 from hotline.load import city, draw, heard, records, rtp
 from hotline.load.line import RTP_FIRST, RTP_LAST, LoadLine, Look
 from hotline.load.sipps import CITIZEN_HERTZ, SEAT_HERTZ, Sipps
 from hotline.private_line import PASSWORD, NotInTime, until
 
 Say = Callable[[str], None]
-SETTLE = 12.0
-"""Seconds after the filling until as many seats write and ring as in the middle of a day."""
+SEED = 12345
+FILL_RATE = 7.0
+"""Calls a second that fill the seats: as fast as that only at the beginning of a step."""
 LISTENED = 60
 """Recordings of a step in which the tone is looked for."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """What is asked of a line. `talking` seats talk at once; a tenth more ring or do after-call work.
-
-    `rate` None: as many calls as keep them talking, and a short queue behind.
-    """
-
-    name: str
-    talking: int
-    window: float = 45.0
-    recorder: str = "mixmonitor"
-    """mixmonitor | capture | both | off (the dialplan asks nobody to record)."""
-    bare: bool = False
-    database: str = ""
-    """'' is SQLite, 'postgresql' a private cluster."""
-    chromium: int = 0
-    seats: int = 0
-    """0: a tenth more than talk."""
-    rate: draw.Rate | None = None
-    fill: bool = True
-    times: float = 1.0
-    """Talk, patience and after-call work pass so many times faster."""
-    patience: float = 0.0
-    """Mean seconds; 0: as in the scenario file."""
-    fill_rate: float = 7.0
-    seed: int = 12345
-    drain: float = 0.0
-    """Seconds after the window in which calls may end by themselves; 0: all are hung up at once."""
-    probe: bool = False
-    """A citizen with an ear waits in the queue and is asked what was heard."""
-
-    @property
-    def at_seats(self) -> int:
-        return self.seats or max(self.talking + 2, round(self.talking * 1.1))
-
-
-def run(step: Step, tree: Path, scenario: draw.Scenario, say: Say = print) -> dict[str, Any]:
+def run(step: Job, tree: Path, scenario: draw.Scenario, say: Say = print) -> dict[str, Any]:
     """The step's figures. Raises what a line or its people raise; the machine is left as it was."""
+    step = resolved(step, scenario)
     began = time.time()
     load = round(os.getloadavg()[0], 2)
     with contextlib.ExitStack() as stack:
         database, cluster_pid = _database(step, stack)
         recorder = "mixmonitor" if step.recorder == "off" else step.recorder
-        line = LoadLine(tree, step.at_seats, database, recorder=recorder)
+        line = LoadLine(tree, seats_of(step), database, recorder=recorder)
         stack.callback(line.stop)
         found = _Run(step, scenario.compressed(step.times), line, stack, say, cluster_pid).measure()
     return {
-        "name": step.name,
         "ok": True,
         "load_before": load,
-        "seconds": round(time.time() - began, 1),
-        "step": {name: value for name, value in asdict(step).items() if not callable(value)},
+        "took_seconds": round(time.time() - began, 1),
+        **{name: value for name, value in step.as_dict().items() if name not in ("seconds", "limits")},
+        "seats": seats_of(step),
         **found,
     }
 
 
-def _database(step: Step, stack: contextlib.ExitStack) -> tuple[str, int]:
+def seats_of(step: Job) -> int:
+    """Seats with an agent: a tenth more than talk, who ring or do after-call work."""
+    return step.seats or max(step.talking + 2, round(step.talking * 1.1))
+
+
+def _database(step: Job, stack: contextlib.ExitStack) -> tuple[str, int]:
     """(URL, process id of the server); ('', 0) for SQLite. Raises NoPostgres."""
     if step.database != "postgresql":
         return "", 0
@@ -106,7 +79,7 @@ class _Run:
 
     def __init__(
         self,
-        step: Step,
+        step: Job,
         scenario: draw.Scenario,
         line: LoadLine,
         stack: contextlib.ExitStack,
@@ -114,9 +87,13 @@ class _Run:
         cluster_pid: int,
     ) -> None:
         self.step, self.scenario, self.line, self.stack, self.say = step, scenario, line, stack, say
+        if step.talk:
+            self.scenario = replace(
+                self.scenario, talk=draw.Spread("exponential", step.talk, least=1, most=60)
+            )
         if step.patience:
             self.scenario = scenario.with_patience(step.patience)
-        self.chance = random.Random(step.seed)
+        self.chance = random.Random(SEED)
         self.children: dict[str, Child] = {}
         self.others: dict[str, psutil.Process] = {}
         if cluster_pid:
@@ -133,8 +110,8 @@ class _Run:
         drops = rtp.udp_drops(RTP_FIRST, RTP_LAST + 1)
         citizens = line.dial(plans)
         start = time.time()
-        ear = self._probe(start) if step.probe else None
-        begin_at = start + filling + (SETTLE if step.fill else 0.0)
+        ear = self._probe(start, filling) if step.probe else None
+        begin_at = start + filling + step.settle
         _pause_until(begin_at)
         self.say(f"{step.name}: measuring for {step.window:g} s")
         capture = rtp.Capture.open(rtp.sample(RTP_FIRST, RTP_LAST, _one_of(step.talking)))
@@ -167,12 +144,14 @@ class _Run:
             line.bare_members()
         else:
             self._pages()
-        seats = step.at_seats
+        seats = seats_of(step)
         until(lambda: line.ready() >= seats - seats // 50, 40, f"{seats} seats ready, {line.ready()} are")
 
     def _pages(self) -> None:
         step, line = self.step, self.line
-        agents = city.agents(step.at_seats)
+        agents = city.agents(seats_of(step))
+        with line.sessions() as session:
+            category = city.a_category(session)
         desktop = {"address": line.address, "password": PASSWORD}
         jobs: dict[str, dict[str, Any]] = {
             "desktops": desktop
@@ -180,7 +159,8 @@ class _Run:
                 "agents": agents[step.chromium :],
                 "after": asdict(self.scenario.after_call),
                 "tickets": self.scenario.ticket_share,
-                "seed": step.seed,
+                "category": category,
+                "seed": SEED,
             },
             "our wire": {"port": line.settings.ami_port, "user": "cti", "secret": line.settings.ami_password},
             "ledger": {"database": line.settings.database, "look_every": 0.25},
@@ -210,27 +190,31 @@ class _Run:
         """(seconds of the filling, all calls)."""
         step, scenario, chance = self.step, self.scenario, self.chance
         filling, plans = 0.0, list[draw.Planned]()
+        given = rate_of(step.rate, scenario, step.window)
         if step.fill:
-            filling = max(4.0, step.at_seats / step.fill_rate)
-            plans = draw.already_talking(scenario, step.at_seats, filling, "1", chance)
-        end = filling + (SETTLE if step.fill else 0.0) + step.window
-        rate = step.rate or draw.steady(step.talking / scenario.talk.drawn_mean() * 1.05)
-        queue = max(2, step.talking // 25) if step.fill and step.rate is None else 0
+            filling = max(4.0, seats_of(step) / FILL_RATE)
+            filled = seats_of(step) if given is None else step.talking
+            plans = draw.already_talking(scenario, filled, filling, "1", chance)
+        end = filling + step.settle + step.window
+        rate = given or draw.steady(step.talking / scenario.talk.drawn_mean() * 1.05)
+        queue = max(2, step.talking // 25) if step.fill and given is None else 0
         starts = [filling + chance.random() for _ in range(queue)]
         starts += [filling + at for at in draw.arrivals(rate, end - filling, chance)]
         plans += draw.callers(scenario, sorted(starts), chance)
         return filling, plans
 
-    def _probe(self, start: float) -> Callable[[], dict[str, Any]]:
+    def _probe(self, start: float, filling: float) -> Callable[[], dict[str, Any]]:
         from hotline.capacity.listening import listen_in_queue
 
-        return listen_in_queue(self.line, start, self.step.window)
+        # From the middle of the window on, when the queue is long.
+        after = max(0.0, start - time.time()) + filling + self.step.settle + self.step.window * 0.4
+        return listen_in_queue(self.line, after, self.step.window * 0.55)
 
     # --- what came of it -----------------------------------------------------------------------------------
 
     def _gather(self, window: _Window, citizens: Sipps, heard_words: dict[str, Any] | None) -> dict[str, Any]:
         step, line = self.step, self.line
-        citizens.wait(step.drain)
+        citizens.wait(0)
         cut_at = time.time()
         line.hang_up_all()
         with contextlib.suppress(NotInTime):
@@ -240,6 +224,7 @@ class _Run:
         begun = [call for call in calls if "DIALLED" in call.at]
         found: dict[str, Any] = {
             "window_seconds": round(window.after.at - window.before.at, 2),
+            "versions": versions(line),
             "channels_most": window.most,
             "channels_left": left,
             "calls": _calls(begun, seat_calls, window),
@@ -250,9 +235,19 @@ class _Run:
             "rtp": None if window.streams is None else wire(window.streams),
         }
         found |= _cost(found)
+        if step.bucket:
+            found["course"] = _course(begun, seat_calls, window, step.bucket)
         if heard_words is not None:
             found["heard_in_queue"] = heard_words
         if not step.bare:
+            inside = found["calls"]["in_window"]
+            found["cores"] = {
+                part: round(percent / 100, 4)
+                for part, percent in found["cpu_percent"].items()
+                if part in PARTS
+            }
+            found["calls_per_second"] = round(inside["begun"] / found["window_seconds"], 3)
+            found["mean_talking"] = inside["talking_mean"]
             found |= self._ours(window, begun, cut_at)
         found["recordings"] = self._recordings() if step.recorder != "off" else None
         return found
@@ -434,6 +429,43 @@ def _calls(begun: list[records.Call], seat_calls: list[records.Call], window: _W
     }
 
 
+def _course(
+    begun: list[records.Call], seat_calls: list[records.Call], window: _Window, bucket: float
+) -> list[dict[str, Any]]:
+    """The window in pieces: calls/s, answered/s, post-dial delay, failed, waiting, talking."""
+    course = []
+    at = window.before.at
+    while at + bucket <= window.after.at + 1:
+        end = at + bucket
+        dialled = [call for call in begun if at <= call.at["DIALLED"] < end]
+        delays = [one * 1000 for call in dialled if (one := call.between("DIALLED", "CONNECTED")) is not None]
+        course.append(
+            {
+                "at": round(at - window.before.at, 1),
+                "calls_per_second": round(len(dialled) / bucket, 2),
+                "answered_per_second": round(
+                    sum(at <= call.at.get("SERVED", 0) < end for call in begun) / bucket, 2
+                ),
+                "failed": sum(bool(records.failed(call)) for call in dialled),
+                "unconnected": sum("CONNECTED" not in call.at for call in dialled),
+                "left": sum(at <= call.at.get("LEFT", 0) < end and "SERVED" not in call.at for call in begun),
+                "post_dial_p99_ms": _round(percentile(delays, 99)),
+                "talking": sum(c.at["ANSWERED"] < end <= _end(c) for c in seat_calls if "ANSWERED" in c.at),
+                "waiting": sum(
+                    (
+                        call.at.get("PRESSED", 9e9) < end
+                        and "SERVED" not in call.at
+                        and min(call.at.get(name, 9e9) for name in ("LEFT", "ENDED")) >= end
+                    )
+                    or call.at.get("PRESSED", 9e9) < end <= call.at.get("SERVED", 0)
+                    for call in begun
+                ),
+            }
+        )
+        at = end
+    return course
+
+
 def _end(call: records.Call) -> float:
     """When a seat's talk ended; far away where it has not."""
     return min((call.at[name] for name in ("HUNGUP", "ENDED", "LOST") if name in call.at), default=9e9)
@@ -524,3 +556,25 @@ def listen(paths: Sequence[Path]) -> dict[str, Any]:
         "jumps": jumps,
         "bad": bad[:5],
     }
+
+
+def main() -> None:
+    """One job as JSON on the standard input, its figures on the last line of the standard output."""
+    import json
+    import sys
+
+    import structlog
+
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    said = json.loads(sys.stdin.readline())
+    job = Job(**said["job"])
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    found = run(job, Path(said["tree"]), draw.read(Path(said["scenario"])), say)
+    print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    main()

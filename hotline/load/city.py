@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from db.models import QueueMembership, User
+from db.models import Category, QueueMembership, User
 
 QUEUES = {"consultation": 1.0, "complaint": 1.0, "enterprise": 0.4, "dialect": 0.2}
 """Queue -> share of the agents who serve it."""
@@ -35,3 +35,12 @@ def add_agents(session: Session, seats: int, password_hash: str) -> None:
         session.flush()
         for queue in queues_of(place, seats):
             session.add(QueueMembership(user_id=user.id, queue=queue, penalty=0))
+
+
+def a_category(session: Session) -> int:
+    """A leaf of the category tree: what a ticket of the load is about."""
+    parents = select(Category.parent_id).where(Category.parent_id.is_not(None))
+    return (
+        session.scalars(select(Category.id).where(Category.id.not_in(parents)).order_by(Category.id)).first()
+        or 0
+    )

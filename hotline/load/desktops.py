@@ -26,9 +26,16 @@ class Desktop(Page):
     """One agent's page. `saved` holds (epoch ms, delay ms) of each ticket."""
 
     def __init__(
-        self, address: str, http: aiohttp.ClientSession, chance: random.Random, after: Spread, tickets: float
+        self,
+        address: str,
+        http: aiohttp.ClientSession,
+        chance: random.Random,
+        after: Spread,
+        tickets: float,
+        category: int,
     ) -> None:
         super().__init__(address, http)
+        self._category = category
         self.saved: list[tuple[int, float]] = []
         self._chance, self._after, self._tickets = chance, after, tickets
         self._talked: str | None = None
@@ -55,7 +62,7 @@ class Desktop(Page):
             form = {
                 "call_uid": uid,
                 "request_type": "consultation",
-                "category_id": 1,
+                "category_id": self._category,
                 "title": "停水",
                 "what": "小区停水，询问什么时候恢复供水。",
                 "disposition": "direct",
@@ -87,7 +94,8 @@ class Desktop(Page):
 def watch(job: dict[str, Any], ready: Callable[[], None], stop: threading.Event) -> dict[str, Any]:
     """{"pushed", "popped", "saved": samples, "faults": {what: how often}, "pages": n} of all together.
 
-    The job: address, password, agents [(login, seat)], after (a Spread as dict), tickets (share), seed.
+    The job: address, password, agents [(login, seat)], after (a Spread as dict), tickets (share),
+    category (of them), seed.
     """
     return asyncio.run(_watch(job, ready, stop))
 
@@ -99,7 +107,8 @@ async def _watch(job: dict[str, Any], ready: Callable[[], None], stop: threading
 
     async def arrive(place: int, login: str, seat: str) -> None:
         http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
-        page = Desktop(job["address"], http, random.Random(job["seed"] + place), after, job["tickets"])
+        chance = random.Random(job["seed"] + place)
+        page = Desktop(job["address"], http, chance, after, job["tickets"], job["category"])
         pages.append(page)
         async with gate:
             await page.open(login, job["password"], seat)
