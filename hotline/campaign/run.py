@@ -27,7 +27,7 @@ from hotline.campaign import judge
 from hotline.campaign.capture import CannotCapture, Capture
 from hotline.campaign.desks import Desks
 from hotline.campaign.faults import Calendar
-from hotline.campaign.line import CampaignLine, can_mount, clock_library
+from hotline.campaign.line import CampaignLine, can_mount, compiler
 from hotline.campaign.people import People
 from hotline.campaign.plan import BY_NAME, LONG, Fault, Kind, draw_citizens, draw_faults
 from hotline.campaign.signs import Signs
@@ -74,8 +74,8 @@ def possible(names: Sequence[str], database: str) -> tuple[list[Kind], dict[str,
             left_out[name] = "SQLite is no process: it lives in those that use it, which are killed and hung"
         elif name == "disk-full" and not can_mount():
             left_out[name] = "needs the right to mount a small disk (root)"
-        elif name == "clock-stepped" and clock_library() is None:
-            left_out[name] = "needs libfaketime (apt-get install libfaketime)"
+        elif name == "clock-stepped" and compiler() is None:
+            left_out[name] = "needs a C compiler (apt-get install gcc)"
         else:
             kinds.append(kind)
     return kinds, left_out
