@@ -69,8 +69,15 @@ def examine(settings: Settings) -> Iterable[Finding]:
     yield from alive
     running = any(one.grade == "ok" for one in alive)
     yield from _ports(settings, running)
+    yield from _recorder(settings, running)
     yield from _link(settings, running)
     yield from browser_audio(settings.media_address, interface_addresses())
+
+
+def _recorder(settings: Settings, running: bool) -> Iterable[Finding]:
+    from hotline import recorder_findings
+
+    return recorder_findings.findings(settings, running)
 
 
 def secrets_file(file: Path) -> Finding:

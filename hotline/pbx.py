@@ -41,6 +41,8 @@ def render(settings: Settings) -> Path:
     for name in ("etc/site", "etc/generated", "log", "run", "db", "cache", "spool/monitor", "spool/messages",
                  "spool/recording", "spool/recorder", "data/keys"):  # fmt: skip
         (pbx / name).mkdir(parents=True, exist_ok=True)
+    # The passive recorder, a user of the same group, touches its heartbeat here.
+    (pbx / "spool" / "recorder").chmod(0o770)
     etc = pbx / "etc"
     for source in CONF.glob("*.conf"):
         shutil.copyfile(source, etc / source.name)

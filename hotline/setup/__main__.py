@@ -52,11 +52,11 @@ def prepare(purpose: str, var: Path) -> None:
     asterisk = setting("HOTLINE_ASTERISK", var)
     needs = [system.CERTIFICATES]
     if purpose != "check":
-        needs += list(system.FOR_PHONES)
+        needs += [*system.FOR_PHONES, *system.FOR_RECORDER]
         if not asterisk:
             needs += [*system.FOR_TREE, *(system.FOR_TREE_AS_USER if os.geteuid() else ())]
     if purpose == "test":
-        needs += list(system.FOR_TESTS)
+        needs += [*system.FOR_TESTS, *system.FOR_RECORDER]
     system.install(system.missing(needs), var / "log")
     if purpose != "check":
         refusal = None if asterisk or os.geteuid() == 0 else system.user_namespaces_refusal()

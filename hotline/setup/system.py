@@ -47,6 +47,8 @@ FOR_TESTS = (
     Need("fonts-noto-cjk", files=("/usr/share/fonts/opentype/noto/NotoSansCJK*",)),
     Need("postgresql", files=("/usr/lib/postgresql/*/bin/initdb",)),
 )
+FOR_RECORDER = (Need("tcpdump", ("tcpdump",)), Need("libcap2-bin", ("getcap", "setcap")))
+"""The passive recorder of calls (HOTLINE_RECORDER) captures with it."""
 FOR_PHONES = (Need("sip-tester", ("sipp",)),)
 """`hotline call` and `hotline phone` play people on the telephone with it."""
 

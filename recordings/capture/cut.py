@@ -230,10 +230,15 @@ def write_note(folder: Path, note: Note) -> None:
 def note_of(folder: Path, uid: str) -> Note | None:
     """What is known of a cut recording; None where the call was not cut from a capture."""
     told: dict[str, Any] = ring.read_json(note_path(folder, uid))
-    try:
-        return Note(**told) if told else None
-    except TypeError:
+    if not told:
         return None
+    with suppress(TypeError):
+        # JSON knows no tuples.
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in told.items()
+        }
+        return Note(**fields)
+    return None
 
 
 def microseconds(moment: datetime) -> int:

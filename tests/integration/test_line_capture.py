@@ -1,4 +1,4 @@
-"""The passive recorder beside MixMonitor: the same calls, the same sound; killed it loses what it was dead."""
+"""The passive recorder beside MixMonitor: the same calls, the same sound, killed or not."""
 
 from __future__ import annotations
 

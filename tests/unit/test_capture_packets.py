@@ -121,7 +121,7 @@ def rows_of(
     first: int = 0,
     jitter: np.ndarray | None = None,
 ) -> Rows:
-    """A stream: frame n (from `first`) holds 160 times a value of its own and comes 20 ms after the one before."""
+    """A stream: frame n holds 160 times a value of its own and comes 20 ms after the one before."""
     rows = np.zeros(frames, row_type(160))
     number = np.arange(frames)
     rows["at"] = begin + number * FRAME + (0 if jitter is None else jitter)
