@@ -18,8 +18,8 @@ SLACK = 5_000_000
 def apply(pid: int, policy: str) -> None:
     """Give all threads of a process a policy; '' gives them back what a process has by itself.
 
-    `policy`: batch | slice | batch slice | pin | rr | nice | slack. Threads made later inherit it from the thread
-    that makes them. Raises OSError where it is not allowed (rr and nice need CAP_SYS_NICE).
+    `policy`: batch | slice | batch slice | pin | rr | nice | slack. Threads made later inherit it
+    from the thread that makes them. Raises OSError where it is not allowed (rr and nice need CAP_SYS_NICE).
     """
     words = policy.split()
     kind = _BATCH if "batch" in words else _RR if "rr" in words else _OTHER

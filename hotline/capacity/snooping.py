@@ -14,10 +14,6 @@ from hotline.capacity.talking import BarePbx
 APPLICATION = "recording-cost"
 
 
-async def _nothing(_event: dict[str, Any]) -> None:
-    """Events are of no interest here."""
-
-
 @contextlib.contextmanager
 def snooped(line: BarePbx, channels: Sequence[str]) -> Iterator[None]:
     """Both directions of each channel are recorded (sln) while the block runs. Raises AriError."""
@@ -26,29 +22,32 @@ def snooped(line: BarePbx, channels: Sequence[str]) -> Iterator[None]:
     failures: list[Exception] = []
 
     async def run() -> None:
-        wire = Ari(
-            "127.0.0.1", line.settings.pbx_http_port, "cti", line.settings.ari_password, APPLICATION, _nothing
-        )
+        connected = asyncio.Event()
+
+        entered: asyncio.Queue[str] = asyncio.Queue()
+
+        async def on_up() -> None:
+            connected.set()
+
+        async def on_event(event: dict[str, Any]) -> None:
+            if event.get("type") == "StasisStart":
+                entered.put_nowait(event["channel"]["id"])
+
+        here, password = line.settings.pbx_http_port, line.settings.ari_password
+        wire = Ari("127.0.0.1", here, "cti", password, APPLICATION, on_event, on_up)
         running = asyncio.create_task(wire.run())
         snoops: list[str] = []
         try:
-            async with asyncio.timeout(5):
-                while not wire.connected:
-                    await asyncio.sleep(0.02)
+            await asyncio.wait_for(connected.wait(), 5)
             for name in channels:
                 snoop = await wire.request(
                     "POST", "channels", uids[name], "snoop", spy="both", whisper="none", app=APPLICATION
                 )
                 snoops.append(snoop["id"])
-                await wire.request(
-                    "POST",
-                    "channels",
-                    snoop["id"],
-                    "record",
-                    name=snoop["id"],
-                    format="sln",
-                    ifExists="overwrite",
-                )
+                # A snoop can be recorded only once it has entered the application.
+                await asyncio.wait_for(entered.get(), 5)
+                of = {"name": snoop["id"], "format": "sln", "ifExists": "overwrite"}
+                await wire.request("POST", "channels", snoop["id"], "record", **of)
             up.set()
             await asyncio.to_thread(end.wait)
             for snoop_id in snoops:

@@ -4,8 +4,8 @@
                                           ▲
                        AMI: members are added, a recorder is begun or ended in mid-call
 
-Two things differ from an installation: the menu sends everybody to the queue at once, and a manager user `bench`
-may do what the cti may not (MixMonitor, Command). What a variant changes is an `Edit` of a laid-out file.
+Two things differ from an installation: the menu sends everybody to the queue at once, and a manager user
+`bench` may do what the cti may not (MixMonitor, Command). What a variant changes is an `Edit` of a file.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class CallsFailed(Exception):
 
 @dataclass(frozen=True)
 class Edit:
-    """A change of one laid-out file: `pattern` (multi-line regex) becomes `text`; without pattern it is added."""
+    """A change of one laid-out file: `pattern` (multi-line regex) becomes `text`; without one it is added."""
 
     file: str
     text: str
@@ -121,7 +121,7 @@ def look(process: psutil.Process) -> Usage:
 
 
 def between(before: Usage, after: Usage, names: Mapping[int, str], megabytes: float, threads: int) -> Window:
-    """What was used from one look to the next; threads of one name are added up, those below 0.1 % left out."""
+    """What was used from one look to the next; threads of one name are added up, below 0.1 % left out."""
     seconds = after.at - before.at
     by_name: dict[str, float] = defaultdict(float)
     for number, used in after.threads.items():
@@ -145,7 +145,7 @@ def thread_names(said: str) -> dict[int, str]:
 
 
 class BarePbx:
-    """Asterisk with calls up. `prefix` stands in front of its command line, `options` behind it."""
+    """Asterisk with calls up. `options` stand behind its command line."""
 
     def __init__(
         self,
@@ -153,31 +153,30 @@ class BarePbx:
         calls: int,
         edits: Iterable[Edit] = (),
         *,
-        prefix: Sequence[str] = (),
         options: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         folder: str | None = None,
         echo: bool = False,
+        place: int = 0,
     ) -> None:
-        """`folder` holds the installation's own; with `echo` the seats send back what they get."""
+        """`folder` holds the installation's own; with `echo` the seats send back what they get.
+
+        Lines that stand abreast have a `place` each, for their RTP ports.
+        """
         self.calls = calls
         self.var = Path(tempfile.mkdtemp(prefix="hl-cost-", dir=folder))
         (self.var / "pbx-tree").symlink_to(tree)
-        self.settings = Settings(
-            var=self.var,
-            sip_port=free_port(),
-            pbx_http_port=free_port(),
-            ami_port=free_port(),
-            trunk_port=free_port(),
-            rtp_first=10_000,
-            rtp_last=14_998,
-            seats=calls,
-            ami_password="a" * 24,
-            ari_password="b" * 24,
-            seat_key="e" * 24,
-        )
+        own: dict[str, Any] = {
+            "var": self.var,
+            "rtp_first": 10_000 + 1000 * place,
+            "rtp_last": 10_098 + 1000 * place + max(900, 4 * calls),
+            "seats": calls,
+            **{f"{name}_port": free_port() for name in ("sip", "pbx_http", "ami", "trunk")},
+            **{name: "a" * 24 for name in ("ami_password", "ari_password", "seat_key")},
+        }
+        self.settings = Settings(**own)
         self._running: list[subprocess.Popen[bytes]] = []
-        self._prefix, self._options = list(prefix), list(options)
+        self._options = list(options)
         self._environment = {**os.environ, "TZ": "Asia/Shanghai", **(environment or {})}
         if preload := self._environment.get("LD_PRELOAD"):
             self._environment["LD_PRELOAD"] = str(shutil.copy(_library(preload), self.var))
@@ -194,7 +193,7 @@ class BarePbx:
     def start(self) -> BarePbx:
         """Start Asterisk and the telephones. Raises NotInTime."""
         self._sipp("seat-answers-and-talks", SEATS, "-p", str(self._seat_port))
-        line = [*self._prefix, *pbx.command(self.settings), *self._options]
+        line = [*pbx.command(self.settings), *self._options]
         self._spawn(line, "pbx.log", env=self._environment)
         until(self._answers, 30, "Asterisk up")
         found = until(self._find, 5, "Asterisk's process")
@@ -232,7 +231,8 @@ class BarePbx:
         line = [
             find_sipp(), f"127.0.0.1:{self.settings.sip_port}", "-sf", "scenario.xml",
             "-i", own, "-bind_local", "-mi", own, "-mp", str(media), "-nostdin", "-skip_rlimit",
-            "-trace_err", "-error_file", "errors.log", "-default_behaviors", "all,-abortunexp", "-aa", *arguments,
+            "-trace_err", "-error_file", "errors.log", "-default_behaviors", "all,-abortunexp", "-aa",
+            *arguments,
         ]  # fmt: skip
         self._spawn(line, f"{scenario}.log", cwd=folder, env={**os.environ, "TERM": "dumb"})
 
@@ -310,11 +310,14 @@ class BarePbx:
 
         return _apart(run())
 
-    def measure(self, seconds: float) -> Window:
-        """What Asterisk uses for so long."""
+    def begin(self) -> tuple[Usage, dict[int, str]]:
+        """The first look of a window, for `end`."""
         names = thread_names(self.cli("core show threads"))
-        before = look(self.process)
-        time.sleep(seconds)
+        return look(self.process), names
+
+    def end(self, begun: tuple[Usage, dict[int, str]]) -> Window:
+        """What Asterisk has used since `begin`."""
+        before, names = begun
         after = look(self.process)
         return between(before, after, names, self.process.memory_info().rss / 1e6, len(after.threads))
 
