@@ -2,7 +2,7 @@
 
     arrivals (Poisson, by the hour) ─► dispatcher ─► node ─► queue there ─► seat there ─► over
                                          │ ROUND_ROBIN, LEAST_CALLS          ├─ hangs up: patience
-                                         │ not to a node that is drained     ├─ handed on: another has free seats
+                                         │ not to a node that is drained     ├─ handed on to a free seat
                                          └ or lost, once that is noticed     └─ dropped: the node died
 
 Pure and seeded: the same plan and seed give the same day. A heap of its own instead of simpy: a million
@@ -27,6 +27,8 @@ class Routing(Enum):
 
     ROUND_ROBIN = auto()
     """One after the other, whatever they do (Kamailio's dispatcher, algorithm 4)."""
+    RANDOM = auto()
+    """What a special desk sees of either: its calls are a few among all those that are spread."""
     LEAST_CALLS = auto()
     """The node with the fewest calls for its seats; the dispatcher counts what it has sent (algorithm 10)."""
 
@@ -266,6 +268,8 @@ class _Day:
             return max(range(self.nodes), key=lambda n: self.seats[n])
         if self.plan.routing is Routing.LEAST_CALLS:
             return min(here, key=lambda n: self.inside[n] / max(self.believed[n], 1))
+        if self.plan.routing is Routing.RANDOM:
+            return self.random.choice(here)
         self.turn += 1
         return here[self.turn % len(here)]
 

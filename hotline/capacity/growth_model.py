@@ -20,6 +20,8 @@ CORE_FULL = 0.7
 """A core counts as full at this: above, waits of whoever shares it grow faster than the load. Assumed."""
 ARCHIVE_DAYS = 3 * 365
 """Default retention of recordings and ledger (DOMAIN 5)."""
+MAIN_QUEUE_SHARE = 0.65
+"""Of those who wait, in the main queue: as the scenario's citizens choose."""
 MEAN_TO_PEAK_DAY = 0.7
 """The mean day's calls of a peak day's: 1.2 million requests a month against 50,000 on the peak day, rounded
 down because the month counts every channel."""
@@ -53,18 +55,21 @@ UNITS: dict[str, Unit] = {
     # Asterisk
     "asterisk_call": _measured(34.7, "CPU ms a call", f"{_BENCH_POP}, talks of 2 s, less the talk"),
     "asterisk_talk": _measured(4.2, "CPU ms a second of talk", f"{_FACTS}: 0.63 core"),
-    "asterisk_wait": Unit(2.1, "CPU ms a second of waiting", ASSUMED, "one leg with music: half of a talk"),
+    "asterisk_wait": _measured(2.64, "CPU ms a second of waiting", f"{_PROBE}: 100 in the queue"),
+    "mixmonitor_wait": _measured(2.6, "CPU ms a second of waiting", f"{_PROBE}: armed, and writing nothing"),
     "mixmonitor": _measured(5.5, "CPU ms a second recorded", f"{_FACTS}: 1.45 cores with, 0.63 without"),
     "capture": _measured(0.2, "CPU ms a second recorded", f"{_FACTS}: 0.03 core of dumpcap"),
-    "asterisk_channel_kb": Unit(300, "kB a channel", ASSUMED, "not measured yet"),
+    "asterisk_seat": _measured(0.5, "CPU ms a second and seat", "`bench floor`: 300 seats against 50"),
+    "asterisk_channel_kb": _measured(277, "kB a channel", f"{_PROBE}: 100 in the queue"),
     # ours
     "cti_base": _measured(28, "CPU ms a second", f"{_BENCH_POP}, 10 against 3 calls/s"),
+    "cti_seat": _measured(0.25, "CPU ms a second and seat", "`bench floor`: 300 seats against 50"),
     "cti_call": _measured(6.0, "CPU ms a call", f"{_BENCH_POP}, 10 against 3 calls/s"),
     "desktop_base": _measured(16, "CPU ms a second", f"{_BENCH_POP}, 10 against 3 calls/s"),
     "desktop_change": _measured(1.0, "CPU ms a change", "`bench floor`: 14 to 69 changes/s"),
     "desktop_call": _measured(9.0, "CPU ms a call of its own pages", f"{_BENCH_POP}: 16 less seven changes"),
     "desktop_push": _measured(0.18, "CPU ms a push to one page", "`bench floor`: 50 pages against 10"),
-    "desktop_mb": _measured(320, "MB a desktop", "`bench floor`: 636 MB of two processes"),
+    "desktop_mb": _measured(500, "MB a desktop", "`bench floor`: 636 MB less its 43,000 calls"),
     "changes_a_call": _measured(7, "changes a call", "`bench floor`"),
     "view_bytes": _measured(2233, "bytes a call of the day", _PROBE),
     "view_read": _measured(0.034, "CPU ms a call of the day, every ten minutes", _PROBE),
@@ -72,10 +77,11 @@ UNITS: dict[str, Unit] = {
     "login": _measured(169, "CPU ms a log-in", _PROBE),
     # recordings
     "flac": _measured(36.5, "CPU ms a recorded minute", _PROBE),
+    "kept": _measured(7.8, "CPU ms a recording", "`bench floor`: the worker, less the sound"),
     "flac_kb": _measured(620, "kB a recorded minute", _PROBE),
     # database
-    "commits_a_call": Unit(6, "commits a call", ASSUMED, "copier, draft, ticket, recording: counted in the code"),
-    "database_call": _measured(4.0, "CPU ms a call", "copying 2.1 (probe); the rest as much again"),
+    "commits_a_call": Unit(6, "commits a call", ASSUMED, "copier, draft, ticket, recording, by the code"),
+    "database_call": Unit(4.0, "CPU ms a call", ASSUMED, "copying 2.1 (probe); the rest as much again"),
     "database_bytes": _measured(4875, "bytes a call", "copier's tables (probe)"),
     "ticket_bytes": Unit(4000, "bytes a call", ASSUMED, "ticket, its events, drafts, access log"),
     "commits_limit": _measured(2423, "commits/s", "PostgreSQL, 8 clients, on this disk (probe)"),
@@ -230,19 +236,27 @@ def recorded(city: City, units: Mapping[str, Unit]) -> tuple[float, float]:
     return in_asterisk, beside
 
 
+def waiting_ms(recorder: str, units: Mapping[str, Unit]) -> float:
+    """CPU ms of Asterisk for a second of waiting: MixMonitor is armed before the queue."""
+    armed = value(units, "mixmonitor_wait") if recorder in ("mixmonitor", "both") else 0.0
+    return value(units, "asterisk_wait") + armed
+
+
 def asterisk_cores(city: City, met: Traffic, units: Mapping[str, Unit]) -> float:
     """Of all nodes together."""
     in_asterisk, _ = recorded(city, units)
     return (
         met.calls * value(units, "asterisk_call")
         + met.talking * (value(units, "asterisk_talk") + in_asterisk)
-        + met.waiting * value(units, "asterisk_wait")
+        + met.waiting * waiting_ms(city.recorder, units)
+        + city.seats * value(units, "asterisk_seat")
     ) / 1000
 
 
-def cti_cores(calls: float, units: Mapping[str, Unit]) -> float:
-    """Of one node with so many calls a second."""
-    return (value(units, "cti_base") + calls * value(units, "cti_call")) / 1000
+def cti_cores(calls: float, seats: float, units: Mapping[str, Unit]) -> float:
+    """Of one node with so many calls a second and so many seats."""
+    each = calls * value(units, "cti_call") + seats * value(units, "cti_seat")
+    return (value(units, "cti_base") + each) / 1000
 
 
 def changes_a_second(met: Traffic, units: Mapping[str, Unit]) -> float:
@@ -265,7 +279,7 @@ def desktop_cores(city: City, met: Traffic, units: Mapping[str, Unit]) -> float:
 
 def worker_cores(answered: float, city: City, units: Mapping[str, Unit]) -> float:
     """Of one node with so many answered calls a second."""
-    return answered * city.talk_seconds / 60 * value(units, "flac") / 1000
+    return answered * (city.talk_seconds / 60 * value(units, "flac") + value(units, "kept")) / 1000
 
 
 def database_cores(met: Traffic, units: Mapping[str, Unit]) -> float:
@@ -282,7 +296,7 @@ def parts(city: City, units: Mapping[str, Unit], limits: Limits | None = None) -
              ASSUMED, "cores up to about 8, then another node behind the dispatcher"),
         Part("RTP ports of a node", (2 * met.talking + met.waiting + met.in_menu) / n, own.rtp_sessions,
              "sessions", CONFIGURED, "HOTLINE_RTP_LAST up by two ports a session"),
-        Part("places in one queue", met.waiting / n, own.queue_places, "callers",
+        Part("places in one queue", met.waiting * MAIN_QUEUE_SHARE / n, own.queue_places, "callers",
              CONFIGURED, "maxlen in queues.conf; who finds it full is offered a call-back"),
         Part("seats of a node", city.seats / n, own.node_seats, "seats",
              CONFIGURED, "another node"),
@@ -290,7 +304,7 @@ def parts(city: City, units: Mapping[str, Unit], limits: Limits | None = None) -
              CONFIGURED, "sessionlimit in http.conf, or another node"),
         Part("network of a node", (met.talking * 2 + met.waiting + met.in_menu) / n * RTP_BITS / 1e6,
              own.node_megabits, "Mbit/s each way", ASSUMED, "a second port, or another node"),
-        Part("cti (one process)", cti_cores(met.calls / n, units), core, "cores",
+        Part("cti (one process)", cti_cores(met.calls / n, city.seats / n, units), core, "cores",
              ASSUMED, "another node brings its own"),
         Part("worker (one thread)", worker_cores(met.answered / n, city, units), core, "cores",
              ASSUMED, "another node brings its own; it may also catch up at night"),
@@ -376,6 +390,19 @@ def _first(holds: Callable[[int], bool], most: int) -> int | None:
     return high
 
 
+def one_machine_cores(city: City, units: Mapping[str, Unit]) -> dict[str, float]:
+    """Cores of everything, where all of it runs on one machine."""
+    met = traffic(city)
+    return {
+        "asterisk": asterisk_cores(city, met, units),
+        "recorder": met.talking * recorded(city, units)[1] / 1000,
+        "cti": cti_cores(met.calls, city.seats, units),
+        "desktop": desktop_cores(city, met, units),
+        "worker": worker_cores(met.answered, city, units),
+        "database": database_cores(met, units),
+    }
+
+
 # --- what it costs -------------------------------------------------------------------------------------
 
 
@@ -410,7 +437,7 @@ def machines(city: City, units: Mapping[str, Unit]) -> Machines:
     node = (
         asterisk_cores(city, met, units) / n
         + met.talking / n * beside / 1000
-        + cti_cores(met.calls / n, units)
+        + cti_cores(met.calls / n, city.seats / n, units)
         + worker_cores(met.answered / n, city, units)
     )
     node_cores = max(2, math.ceil(node / CORE_FULL))

@@ -3,6 +3,7 @@
     made-up journal ──cti.copier──► SQLite, PostgreSQL      ms and bytes a call, commits a second
     a day of 1,000,000 calls in PostgreSQL ──► the day's report, an agent's day, the desktop's view in memory
     two voices of the repository ──recordings.sound──► CPU and bytes of a recorded minute
+    citizens who wait at a bare Asterisk with music   ──► CPU and memory of a channel
 
 Each probe loads one part alone, with the part's own code. Figures are of this machine; `cpu` is user and
 system time, so they hold where somebody else works beside. `hotline capacity growth --measure` runs them.
@@ -31,6 +32,8 @@ from agent_desktop.ledger_view import read_everything
 from cti.copier import Copier
 from db.engine import open_engine, sessions
 from db.migrate import upgrade
+from hotline.capacity.talking import CITIZENS, QUEUE, BarePbx, Edit, Window
+from hotline.private_line import free_port, until
 from ivr.missed import note_ended
 from recordings import sound
 from reports.agent_day import agent_day, midnight_of
@@ -46,10 +49,12 @@ VOICES = Path(__file__).resolve().parents[1] / "phones" / "voices"
 Say = Callable[[str], None]
 
 
-def measure(postgres: str, *, calls: int, days: int, say: Say = print) -> dict[str, Any]:
+def measure(postgres: str, tree: Path, *, calls: int, days: int, say: Say = print) -> dict[str, Any]:
     """All probes. `postgres` is the URL of an empty database ('': those of PostgreSQL are left out); a day of
-    the large ledger has so many calls."""
+    the large ledger has so many calls; `tree` is the PBX's."""
     found: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds")}
+    say("citizens who wait")
+    found["waiting"] = waiting(tree)
     with tempfile.TemporaryDirectory(prefix="hotline-growth-") as folder:
         place = Path(folder)
         say("log-ins, FLAC, disk")
@@ -62,6 +67,62 @@ def measure(postgres: str, *, calls: int, days: int, say: Say = print) -> dict[s
             say(f"{days} days of {calls:,} calls in PostgreSQL")
             found["day"] = day(postgres, calls, days)
     return found
+
+
+# --- citizens who wait ---------------------------------------------------------------------------------
+
+
+class _Waiting(BarePbx):
+    """The bare Asterisk, with citizens who call and nobody who answers."""
+
+    def start(self) -> _Waiting:
+        super().start()
+        # Somebody who takes a break: else nobody would be let into the queue.
+        seat = f"PJSIP/{self.settings.seat_numbers[0]}"
+        self.ask(lambda wire: wire.action("QueueAdd", Queue=QUEUE, Interface=seat, Paused="true"))
+        return self
+
+    def called(self, rate: float) -> None:
+        """All of them call, so many a second, and are in the queue when this returns. Raises NotInTime."""
+        callers = str(self.calls)
+        self._sipp(
+            *("citizen-talks-until-the-end", CITIZENS, "-p", str(free_port())),
+            *("-r", str(rate), "-m", callers, "-l", callers),
+        )
+        until(lambda: len(self.channels()) >= self.calls, 30, "everybody in the queue")
+
+    def used(self, seconds: float) -> Window:
+        """What Asterisk uses for so long."""
+        begun = self.begin()
+        time.sleep(seconds)
+        return self.end(begun)
+
+
+WITHOUT_RECORDER = Edit("extensions.conf", " same => n,NoOp()", r"^ same => n,MixMonitor\(\$\{MONITOR\}.*$")
+
+
+def waiting(tree: Path) -> dict[str, Any]:
+    """A citizen who waits, with the recorder armed before the queue as it is for MixMonitor, and without."""
+    return {"mixmonitor": _waiting(tree, ()), "none": _waiting(tree, (WITHOUT_RECORDER,))}
+
+
+def _waiting(
+    tree: Path, edits: tuple[Edit, ...], callers: int = 100, seconds: float = 8.0
+) -> dict[str, float]:
+    """So many citizens in one queue of a bare Asterisk, with music and their place told; nobody answers."""
+    line = _Waiting(tree, callers, edits)
+    with line:
+        line.start()
+        still = line.used(seconds / 2)
+        line.called(rate=20.0)
+        busy = line.used(seconds)
+        there = len(line.channels())
+        return {
+            "callers": there,
+            "cpu_ms_a_second": round((busy.cores - still.cores) / there * 1000, 3),
+            "kilobytes_a_channel": round((busy.megabytes - still.megabytes) / there * 1000, 1),
+            "idle_cores": still.cores,
+        }
 
 
 # --- small ones ----------------------------------------------------------------------------------------
