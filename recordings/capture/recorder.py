@@ -289,7 +289,7 @@ def main() -> None:
         settings = load()
     except PermissionError:
         # A user of its own may not read the secrets in hotline.env: the environment says all that is needed.
-        settings = Settings(var=Path(os.environ["HOTLINE_VAR"]))
+        settings = Settings(var=Path(os.environ["HOTLINE_VAR"]))  # type: ignore[call-arg]
     name = sys.argv[1] if len(sys.argv) > 1 else "a"
     if name not in ("a", "b"):
         sys.exit("recorders are called a and b")

@@ -90,7 +90,7 @@ def test_the_cut_is_what_mixmonitor_recorded(both: Line) -> None:
     until(lambda: colleague.state().get("reachable"), 10, "telephone 8002 reachable")
     colleague.ready()
     agent.ask("POST", "/api/seat/transfer", {"kind": "seat", "target": "8002"})
-    lasts(colleague, "talking", 3.5)
+    lasts(colleague, "talking", 1.5)
     second.hang_up()
     citizen.wait_for_end(8)
     row, theirs = mixed(line, uid)
@@ -105,14 +105,14 @@ def test_the_cut_is_what_mixmonitor_recorded(both: Line) -> None:
         for at in range(1, min(len(mine), len(his)) - 1)
         if his[at] not in mine[at - 1 : at + 2]
     ]
-    # Of whoever comes after music, MixMonitor lacks the first second or two; on the wire it is there.
+    # Whoever gets the citizen by a transfer to a seat is missing in MixMonitor's file for as long as the talk
+    # before lasted; what the citizen heard has it from the first moment.
     late = [at for at, we, he in unlike if we == (he[0], frozenset({SECOND})) and not he[1]]
-    assert len(late) <= 25, late
     assert [one for one in unlike if one[0] not in late] == []
-    heard = [pair for pair, _ in _runs(tones(theirs))]
-    assert (frozenset({CITIZEN}), frozenset({AGENT})) in heard
-    assert (frozenset({CITIZEN}), frozenset({SECOND})) in heard
-    assert (frozenset(), frozenset()) in heard
+    heard = dict(_runs(mine))
+    assert heard[frozenset({CITIZEN}), frozenset({AGENT})] >= 5
+    assert heard[frozenset({CITIZEN}), frozenset({SECOND})] >= 14
+    assert heard[frozenset(), frozenset()] >= 4, "the pause is silent"
 
 
 def _runs(every: list[Any]) -> list[tuple[Any, int]]:
@@ -123,3 +123,29 @@ def _runs(every: list[Any]) -> list[tuple[Any, int]]:
             [*found[:-1], (one, found[-1][1] + 1)] if found and found[-1][0] == one else [*found, (one, 1)]
         )
     return [(one, count) for one, count in found if count > 1]
+
+
+def test_a_recorder_killed_in_a_call_loses_the_seconds_it_was_dead() -> None:
+    """With one recorder, and in place of MixMonitor; its part is started again after two seconds."""
+    for line in whole_line(pbx_tree(), recorder="capture"):
+        line.phones("8001", habit=Habit(answer_after=0.1), speech=alaw.tone(AGENT, 1))
+        agent, citizen, uid = talking(line, "13812366002")
+        lasts(agent, "talking", 1.5)
+        assert not list(line.settings.monitor.iterdir()), "no MixMonitor"
+        line.kill("recorder")
+        lasts(agent, "talking", 3.5)
+        line.start("recorder")
+        lasts(agent, "talking", 5.0)
+        citizen.hang_up()
+        citizen.wait_for_end(8)
+        row, sound = mixed(line, uid)
+        assert row.state == "suspect"
+        assert "旁路录音中断" in str(row.problem)
+        told = note(line, uid)
+        runs = _runs(tones(sound))
+        talk = (frozenset({CITIZEN}), frozenset({AGENT}))
+        silent = sum(count for pair, count in runs if pair == (frozenset(), frozenset())) / 10
+        assert runs[0][0] == runs[-1][0] == talk
+        assert 1.5 < silent < 4.5
+        assert told["missing_seconds"] == pytest.approx(silent, abs=1.2)
+        assert line.ledger("8613812366002")[0].outcome == "answered"
