@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
+from agent_desktop.patient import MOST_OF_AN_ADDRESS, MOST_WAITING, PatientWorker
 from hotline.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -34,9 +36,11 @@ class Server(BaseApplication):
         options = {
             "bind": f"{self._settings.web_address}:{self._settings.web_port}",
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": PatientWorker,
             "threads": self._settings.web_threads,
-            "worker_connections": self._settings.web_threads * 2,
+            # Never reached: the worker itself lets go of who waits longest.
+            "worker_connections": MOST_WAITING * 2 + self._settings.web_threads,
+            "backlog": 4096,
             "graceful_timeout": GRACE_SECONDS,
             "timeout": 60,
             "keepalive": 30,
@@ -47,6 +51,8 @@ class Server(BaseApplication):
             "accesslog": None,
             "logger_class": Log,
         }
+        # Behind a proxy everybody comes from its address; it has limits of its own.
+        PatientWorker.of_an_address = 0 if self._settings.trusted_proxies else MOST_OF_AN_ADDRESS
         for name, value in options.items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
@@ -115,10 +121,19 @@ class Log(Logger):
         self.error_log.propagate = True
 
 
+def _allow_many_files() -> None:
+    """As many sockets as may wait, where the system lets us: an ordinary shell's soft limit is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_WAITING + 4_096
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+
+
 def main() -> None:
     """Run the desktop until SIGTERM."""
     settings = load()
     if not (settings.session_key and settings.link_token):
         sys.exit("HOTLINE_SESSION_KEY and HOTLINE_LINK_TOKEN must be set: `make run` makes them")
     log_to_stderr()
+    _allow_many_files()
     Server(settings).run()

@@ -108,7 +108,11 @@ class Wire:
 
     async def connect(self) -> None:
         await self.client.connect(
-            self.url, namespaces=["/cti"], transports=["websocket"], auth={"token": TOKEN, "pbx": "pbx1"}
+            self.url,
+            namespaces=["/cti"],
+            transports=["websocket"],
+            auth={"token": TOKEN, "pbx": "pbx1"},
+            headers={"X-Hotline-Link": TOKEN},
         )
 
     async def snapshot(self) -> None:
