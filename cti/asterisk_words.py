@@ -328,6 +328,17 @@ def floor_of(
     return replace(floor, trunk=frozenset(name for name in by_name if name.startswith(TRUNK)))
 
 
+AHEAD_SECONDS = 3
+"""Asterisk and cti share a clock; a second may begin between its word and our look."""
+
+
+def called_in_the_future(queue_status: list[Message], now: int) -> bool:
+    """Has a member had a call later than `now` (epoch seconds)? Then the clock was set back meanwhile, and
+    app_queue would leave that seat alone, as if still after its call, until the clock is there again."""
+    members = (m for m in queue_status if m["Event"] == "QueueMember")
+    return any(int(m.get("LastCall") or 0) > now + AHEAD_SECONDS for m in members)
+
+
 def _with_members(floor: f.Floor, queue_status: list[Message], devices: list[Message]) -> f.Floor:
     there = {m["Device"]: reachable(m["State"]) for m in devices}
     seats = {

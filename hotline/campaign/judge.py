@@ -4,7 +4,8 @@
     SIPp's seats ────┼─► joined by the caller's number ◄────┤
     pages, packets ──┘      a number calls once             └─ what was done to the parts, and when
 
-A call that was up while Asterisk was killed is counted apart: it was cut off, but its row must come.
+A call that was up while Asterisk was killed is counted apart: it was cut off, but its row must come. So is
+one in which the clock was set: its times are an hour wrong, and where nobody answered, its outcome may be.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ SETTLES = 10.0
 """Seconds in which a part is back after its cause has ended: the aim for being blind."""
 DOWN = "kill-asterisk"
 DISK = "disk-full"
+CLOCK = "clock-stepped"
+BY_THE_CLOCK = frozenset(("short_abandon", "abandoned_in_queue", "overflowed", "voicemail_left"))
+"""What a wait may end as whose beginning and end were told by two different clocks."""
 
 MUST_BE_ZERO = (
     "calls dropped",
@@ -66,9 +70,7 @@ class Verdict:
         return {name: found[name] for name in MUST_BE_ZERO}
 
 
-def judge_calls(
-    calls: Sequence[CitizenCall], rows: Iterable[Row], causes: Sequence[Cause], recorded: bool = True
-) -> Verdict:
+def judge_calls(calls: Sequence[CitizenCall], rows: Iterable[Row], causes: Sequence[Cause]) -> Verdict:
     """Every citizen's call against the ledger's rows of the same number."""
     verdict = Verdict()
     by_number: dict[str, list[Row]] = defaultdict(list)
@@ -78,7 +80,7 @@ def judge_calls(
     for call in calls:
         cut = _was_up(call, downs)
         verdict.apart["calls up while Asterisk was killed" if cut else "calls judged"] += 1
-        _judge_rows(verdict, call, by_number.get(call.number, []), cut, causes if recorded else None)
+        _judge_rows(verdict, call, by_number.get(call.number, []), cut, causes)
         if not cut:
             _judge_drop(verdict, call, by_number.get(call.number, []))
             for begin, seconds in call.silences:
@@ -97,7 +99,7 @@ def _was_up(call: CitizenCall, downs: Sequence[Cause]) -> bool:
 
 
 def _judge_rows(
-    verdict: Verdict, call: CitizenCall, rows: Sequence[Row], cut: bool, causes: Sequence[Cause] | None
+    verdict: Verdict, call: CitizenCall, rows: Sequence[Row], cut: bool, causes: Sequence[Cause]
 ) -> None:
     if not rows:
         if cut and call.answered_at is None:
@@ -109,6 +111,11 @@ def _judge_rows(
         verdict.add("calls with two rows", call.number, ", ".join(row.uid for row in rows))
     row = rows[0]
     right = expected(call, cut)
+    if _clock_set_in(call, causes):
+        verdict.apart["calls in which the clock was set"] += 1
+        if row.outcome in BY_THE_CLOCK and row.outcome not in right and "answered" not in right:
+            verdict.apart["outcomes changed by a clock that was set"] += 1
+            right = right | BY_THE_CLOCK
     if row.outcome not in right:
         verdict.add(
             "calls with a wrong outcome",
@@ -118,7 +125,7 @@ def _judge_rows(
     talk = _first_talk(call)
     if talk and row.outcome == "answered" and row.seat != talk.seat and not cut:
         verdict.add("calls with a wrong outcome", call.number, f"{row.uid} seat {row.seat}, not {talk.seat}")
-    if row.outcome == "answered" and causes is not None:
+    if row.outcome == "answered":
         _judge_recording(verdict, call, row, cut, causes)
 
 
@@ -149,6 +156,13 @@ def _first_talk(call: CitizenCall) -> Talk | None:
     return next((talk for talk in call.talks if talk.answered_at is not None), None)
 
 
+def _clock_set_in(call: CitizenCall, causes: Sequence[Cause]) -> bool:
+    """Was the clock put forward or back between this call's first second and its last?"""
+    begin, end = call.dialled_at - 1, (call.ended_at or call.dialled_at) + 1
+    steps = [moment for c in causes if c.kind == CLOCK for moment in (c.begin, c.end)]
+    return any(begin <= step <= end for step in steps)
+
+
 def _judge_recording(
     verdict: Verdict, call: CitizenCall, row: Row, cut: bool, causes: Sequence[Cause]
 ) -> None:
@@ -162,11 +176,13 @@ def _judge_recording(
         verdict.apart["recordings missing, explained by the hotline itself"] += 1
     elif full:
         verdict.apart[f"recordings {row.recording} because the disk was full"] += 1
+    elif row.recording == "suspect" and _clock_set_in(call, causes):
+        verdict.apart["recordings kept, their length doubted because the clock was set"] += 1
     elif cut:
         verdict.apart[f"recordings {row.recording} because Asterisk was killed"] += 1
     elif row.recording == "suspect":
         verdict.apart["recordings kept with a doubt"] += 1
-        verdict.add("doubt", call.number, says)
+        verdict.add("recording doubted", call.number, says)
     else:
         verdict.add("answered without recording", call.number, says)
 
@@ -184,10 +200,12 @@ def _judge_drop(verdict: Verdict, call: CitizenCall, rows: Sequence[Row]) -> Non
     served = any(row.outcome in ("voicemail_left", "callback_requested", "self_served") for row in rows)
     if call.end == "pbx" and not said_goodbye and not served:
         verdict.add("calls dropped", call.number, _story(call))
+        return
     for talk in call.talks:
         alone = (call.ended_at or 0) - (talk.ended_at or call.ended_at or 0)
         if talk.answered_at and talk.end in ("pbx", "lost") and alone > MARGIN:
             verdict.add("calls dropped", call.number, f"the agent's leg was ended: {_story(call)}")
+            return
 
 
 def _story(call: CitizenCall) -> str:
