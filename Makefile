@@ -9,10 +9,10 @@ ifeq ($(strip $(HOTLINE_ASTERISK)),)
 unexport HOTLINE_ASTERISK
 endif
 
-.PHONY: help run setup test check clean
+.PHONY: help run setup test check capacity capacity-short clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
 setup: ## install and build everything `make run` needs, start nothing
 	@$(PYTHON) -m hotline.setup run
@@ -27,6 +27,14 @@ test: ## the whole suite on its own private PBX, ports and database
 check: ## format, lint, types, import arrows, pure tests: under two minutes
 	@$(PYTHON) -m hotline.setup check
 	@exec $(VENV)/python -m hotline.setup.check
+
+capacity: ## what this machine carries, and where it breaks: 40 minutes on a quiet machine, docs/capacity
+	@$(PYTHON) -m hotline.setup test
+	@exec $(VENV)/hotline capacity --readme
+
+capacity-short: ## the same in three minutes, printed only
+	@$(PYTHON) -m hotline.setup test
+	@exec $(VENV)/hotline capacity --short --json var/capacity-short.json
 
 clean: ## remove what set-up made; keeps database, recordings and secrets
 	@$(PYTHON) -m hotline.setup clean

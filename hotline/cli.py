@@ -40,6 +40,10 @@ ELSEWHERE = {
         "hotline.campaign.command:campaign",
         "Kill, hang and cut off parts under calls; hold SIPp's records against the ledger.",
     ),
+    "capacity": (
+        "hotline.capacity.command:capacity",
+        "What this machine carries, and where it breaks: run, report, recording cost, growth.",
+    ),
     "bench pop": (
         "hotline.bench.command:pop",
         "From Asterisk's ring to the painted screen pop: p50 and p99.",

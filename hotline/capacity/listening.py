@@ -1,4 +1,4 @@
-"""What a waiting citizen hears: one with an ear stands in the full queue; our prompts are looked for in it."""
+"""What a waiting citizen hears: one with an ear stands in the full queue, and our prompts are looked for."""
 
 from __future__ import annotations
 

@@ -154,8 +154,8 @@ def situations(recorder: str) -> list[Job]:
             times=36,
             bucket=7.5,
             settle=0,
-            what="24 hours in three minutes: an hour passes in 7.5 s, talks of 5 s, 32 seats, 5 calls/s in the "
-            "busiest hour: at the peak seats are as overloaded as 150 are by 50,000 calls",
+            what="24 hours in three minutes: an hour passes in 7.5 s, talks of 5 s, 32 seats, 5 calls/s in"
+            " the busiest hour: at the peak seats are as overloaded as 150 are by 50,000 calls",
         ),
         replace(
             fast,

@@ -1,4 +1,4 @@
-"""Runs the jobs one after the other, each in a process of its own that is stopped in time, and keeps the results.
+"""Runs the jobs one after the other, each in a process of its own that ends in time; keeps the results.
 
 plan.whole() ─► for each job: python -m hotline.capacity.step ─► its figures, or why it failed
                      └─ after each: results/capacity.json, so that nothing is lost

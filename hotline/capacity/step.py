@@ -225,6 +225,12 @@ class _Run:
         found: dict[str, Any] = {
             "window_seconds": round(window.after.at - window.before.at, 2),
             "versions": versions(line),
+            "drawn_means": {
+                "talk": round(self.scenario.talk.drawn_mean(), 2),
+                "after_call": round(self.scenario.after_call.drawn_mean(), 2),
+                "ring": round(self.scenario.answer.drawn_mean(), 2),
+                "patience": round(self.scenario.patience.drawn_mean(), 2),
+            },
             "channels_most": window.most,
             "channels_left": left,
             "calls": _calls(begun, seat_calls, window),

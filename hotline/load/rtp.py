@@ -61,10 +61,11 @@ class Stream:
                 self.packets += 1
                 return
             gap = (at - self.end) * 1000
-            if ahead < 1000:
-                self.lost += ahead - 1
             moved = (stamp - self._stamp) & 0xFFFFFFFF
-            if gap > PAUSE_MS:
+            if moved // FRAME == ahead and ahead < 1000:
+                self.lost += ahead - 1
+            if gap > PAUSE_MS or (ahead > 1 and moved // FRAME != ahead):
+                # Another source in the same stream (prompt, music, agent), or silence before it.
                 self.pauses += 1
             elif not mark and moved < FRAME * 500:
                 self.longest_ms = max(self.longest_ms, gap)
