@@ -6,7 +6,7 @@ The same seed, length and kinds give the same plan. Seconds count from the first
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
@@ -16,6 +16,8 @@ impatient: in the queue, later than that."""
 FIRST_FAULT = 8.0
 QUIET_AT_END = 6.0
 """Before the last call: so that what follows a fault is seen under calls too."""
+EDGE = 1 / 7
+"""Of a campaign's length is neither of the two more than this, nor is the rest between two faults."""
 
 
 @dataclass(frozen=True)
@@ -78,19 +80,26 @@ KINDS: tuple[Kind, ...] = (
 BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-def draw_citizens(seed: int, calls: int, rate: float) -> list[Citizen]:
-    """`calls` citizens who come by chance (Poisson), `rate` a second."""
+def draw_citizens(
+    seed: int,
+    calls: int,
+    rate: float,
+    talk: tuple[float, float] = (3.0, 12.0),
+    patience: tuple[float, float] = (7.0, 20.0),
+) -> list[Citizen]:
+    """`calls` citizens who come by chance (Poisson), `rate` a second; `talk` and the `patience` of the
+    impatient lie between two numbers of seconds each."""
     chance = Random(f"citizens {seed}")
     at = 0.0
     found = []
     for n in range(calls):
         at += chance.expovariate(rate)
         does: Does = chance.choices(("talks", "menu", "hurried", "impatient"), (82, 6, 6, 6))[0]
-        patience = {
+        waits = {
             "talks": 90.0,
             "menu": chance.uniform(1.0, 3.0),
             "hurried": chance.uniform(1.0, 3.0),
-            "impatient": chance.uniform(7.0, 20.0),
+            "impatient": chance.uniform(*patience),
         }[does]
         found.append(
             Citizen(
@@ -98,8 +107,8 @@ def draw_citizens(seed: int, calls: int, rate: float) -> list[Citizen]:
                 at=round(at, 3),
                 does=does,
                 key="" if does == "menu" else chance.choice(("0", "0", "1")),
-                patience=round(patience, 3),
-                talk=round(chance.uniform(3.0, 12.0), 3),
+                patience=round(waits, 3),
+                talk=round(chance.uniform(*talk), 3),
                 ended_by=chance.choice(("citizen", "agent")),
             )
         )
@@ -116,6 +125,8 @@ def draw_faults(
     campaign has fewer of everything rather than only the first kinds.
     """
     found: list[Fault] = []
+    first, quiet = min(FIRST_FAULT, seconds * EDGE), min(QUIET_AT_END, seconds * EDGE)
+    kinds = [replace(kind, rest=min(kind.rest, seconds * EDGE)) for kind in kinds]
     for track in sorted({kind.track for kind in kinds}):
         chance = Random(f"faults {seed} {track}")
         mine = [kind for kind in kinds if kind.track == track]
@@ -127,10 +138,10 @@ def draw_faults(
             for _ in range(max(1, round(often * share)))
         ]
         chance.shuffle(wanted)
-        room = seconds - FIRST_FAULT - QUIET_AT_END
+        room = seconds - first - quiet
         while wanted and sum(length + kind.rest for kind, length in wanted) > room:
             _leave_one_out(wanted)
-        found += _placed(wanted, room, chance)
+        found += _placed(wanted, first, room, chance)
     return sorted(found, key=lambda fault: (fault.at, fault.kind))
 
 
@@ -141,11 +152,11 @@ def _leave_one_out(wanted: list[tuple[Kind, float]]) -> None:
     wanted.remove(most)
 
 
-def _placed(wanted: list[tuple[Kind, float]], room: float, chance: Random) -> list[Fault]:
+def _placed(wanted: list[tuple[Kind, float]], first: float, room: float, chance: Random) -> list[Fault]:
     """One after the other, the free time between them divided by chance."""
     free = room - sum(length + kind.rest for kind, length in wanted)
     gaps = sorted(chance.uniform(0, free) for _ in wanted)
-    found, busy = [], FIRST_FAULT
+    found, busy = [], first
     for (kind, length), gap in zip(wanted, gaps, strict=True):
         found.append(Fault(kind.name, round(busy + gap, 3), length))
         busy += length + kind.rest

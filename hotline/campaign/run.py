@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db import models
@@ -60,6 +60,8 @@ class Plan:
     faults: tuple[str, ...] = tuple(BY_NAME)
     share: float = 1.0
     longest: float = LONG
+    talk: tuple[float, float] = (3.0, 12.0)
+    patience: tuple[float, float] = (7.0, 20.0)
 
 
 def possible(names: Sequence[str], database: str) -> tuple[list[Kind], dict[str, str]]:
@@ -84,7 +86,7 @@ def possible(names: Sequence[str], database: str) -> tuple[list[Kind], dict[str,
 def run(plan: Plan, tree: Path, say: Say = print) -> dict[str, Any]:
     """The result as it is written to JSON. Raises CampaignRefused, PhoneError, NotInTime, NoPostgres."""
     kinds, left_out = possible(plan.faults, plan.database)
-    people = draw_citizens(plan.seed, plan.calls, plan.rate)
+    people = draw_citizens(plan.seed, plan.calls, plan.rate, plan.talk, plan.patience)
     faults = draw_faults(plan.seed, people[-1].at, kinds, plan.share, plan.longest)
     about = machine.describe()
     with contextlib.ExitStack() as stack:
@@ -179,7 +181,11 @@ class _Campaign:
     def _settle(self) -> None:
         end = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < end and (
-            self.desks.not_free() or self.desks.unsaved or self.signs.behind() or self.signs.waiting()
+            self.desks.not_free()
+            or self.desks.unsaved
+            or self.signs.behind()
+            or self.signs.waiting()
+            or self._without_recording()
         ):
             time.sleep(0.2)
         now = time.time()
@@ -193,6 +199,18 @@ class _Campaign:
                 self.stuck.append(Stuck(member["Location"], self.over_at, now - self.over_at, state, "idle"))
         until(lambda: not self.signs.behind(), 10, "the ledger has all of the journal")
         note_recent_gaps(self.line.sessions, self.line.settings, datetime.now(UTC))
+
+    def _without_recording(self) -> int:
+        """Calls that were answered, have ended, and have no row of a recording or of its gap."""
+        known = select(models.Recording.call_uid)
+        missing = select(func.count()).where(
+            models.Call.answered_at.is_not(None),
+            models.Call.ended_at.is_not(None),
+            models.Call.uid.not_in(known),
+            models.Call.caller_raw.startswith("139"),
+        )
+        with self.line.sessions() as session:
+            return session.scalars(missing).one()
 
     # --- what was found --------------------------------------------------------------------------
 
