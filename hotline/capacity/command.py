@@ -113,6 +113,11 @@ _elsewhere(
     "growth", "hotline.capacity.growth:growth", "150 to 3,000 seats, 1 to 8 PBX nodes: what is full first."
 )
 _elsewhere(
+    "capture-cost",
+    "hotline.capacity.capture_cost:capture_cost",
+    "What the passive recorder costs beside MixMonitor.",
+)
+_elsewhere(
     "recording-cost",
     "hotline.capacity.recording_cost:recording_cost",
     "What one recording costs in Asterisk, and what was tried.",
