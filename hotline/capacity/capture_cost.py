@@ -94,8 +94,8 @@ def cutter(calls: int, seconds: int = 180) -> dict[str, float]:
 
     Per cent of a core while it goes on for ever: all calls talk `seconds` and are cut then.
     """
-    with TemporaryDirectory() as place:
-        folder = Path(place) / "a" / "000001"
+    with TemporaryDirectory() as home:
+        folder = Path(home) / "a" / "000001"
         folder.mkdir(parents=True)
         capture = _capture(calls)
         files = seconds // FILE_SECONDS
