@@ -16,10 +16,11 @@ import os
 import random
 import resource
 import socket
+import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from hotline.abuse.sip import addresses
 
@@ -303,3 +304,14 @@ async def run(kind: str, target: Target, seconds: float, count: int = 0) -> Atta
         async with asyncio.timeout(seconds):
             await act(target, attack, count or usual)
     return attack
+
+
+def main() -> None:
+    """`python -m hotline.abuse.web KIND PORT SECONDS`: prints what the attack came to as one JSON line."""
+    allow_many_files()
+    kind, port, seconds = sys.argv[1:4]
+    print(json.dumps(asdict(asyncio.run(run(kind, Target("127.0.0.1", int(port)), float(seconds))))))
+
+
+if __name__ == "__main__":
+    main()
