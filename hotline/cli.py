@@ -35,6 +35,14 @@ ELSEWHERE = {
         "hotline.guard.command:guard",
         "Who is shut out for guessing SIP passwords; let somebody in again.",
     ),
+    "abuse": (
+        "hotline.abuse.command:abuse",
+        "Abuse of SIP and of the desk beside real calls: does service go on, is anything let in?",
+    ),
+    "soak": (
+        "hotline.soak.command:soak",
+        "A shift's worth of busy hour, compressed: does anything grow that should not?",
+    ),
     "voice": ("hotline.voice_commands:voice_commands", "The synthesiser of announcements: install, try it."),
     "campaign": (
         "hotline.campaign.command:campaign",
