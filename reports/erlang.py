@@ -277,7 +277,7 @@ def calls_for(seats: int, load: Load, target: Target) -> float:
     def carried(tenths: int) -> bool:
         return target.met(queue(seats, replace(load, calls_per_hour=tenths / 10), target.within_seconds))
 
-    return (_fewest(lambda tenths: not carried(tenths)) - 1) / 10
+    return (_fewest(lambda tenths: not carried(tenths), 10 * MOST) - 1) / 10
 
 
 def rostered(seats: int, shrinkage: float) -> int:
@@ -289,13 +289,13 @@ def rostered(seats: int, shrinkage: float) -> int:
     return math.ceil(seats / (1 - shrinkage) - 1e-9)
 
 
-def _fewest(holds: Callable[[int], bool]) -> int:
+def _fewest(holds: Callable[[int], bool], most: int = MOST) -> int:
     """The least number from 1 on for which it holds, which it then does for all larger ones."""
     high = 1
     while not holds(high):
-        high *= 2
-        if high > MOST:
-            raise ValueError(f"more than {MOST} would be needed")
+        if high == most:
+            raise ValueError(f"more than {most} would be needed")
+        high = min(high * 2, most)
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2

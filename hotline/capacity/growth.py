@@ -163,11 +163,16 @@ def simulated(grown: City, say: Say, *, scale: float = 1.0) -> dict[str, list[di
     seats, nodes = max(16, round(grown.seats * scale)), grown.nodes
     small = replace(grown, seats=seats, calls_a_day=grown.calls_a_day * scale)
     return {
-        "against_formula": [one.as_json() for one in _against_formula(small, say)],
+        "against_formula": [one.as_json() for one in _against_formula(small, say, _long(49, scale))],
         "split": [one.as_json() for one in _split(small, nodes, say)],
-        "special_desk": [one.as_json() for one in _special_desk(small, nodes, say)],
+        "special_desk": [one.as_json() for one in _special_desk(small, nodes, say, _long(25, scale))],
         "day": [one.as_json() for one in _day(small, nodes, say)],
     }
+
+
+def _long(hours: int, scale: float) -> int:
+    """Hours that are played, the first to warm up."""
+    return max(2, round(hours * min(1.0, 10 * scale)))
 
 
 def _plan(grown: City, hours: Sequence[float], groups: tuple[Group, ...], **more: Any) -> Plan:
@@ -181,14 +186,14 @@ def _plan(grown: City, hours: Sequence[float], groups: tuple[Group, ...], **more
     )
 
 
-def _against_formula(grown: City, say: Say) -> Iterable[Played]:
+def _against_formula(grown: City, say: Say, hours: int) -> Iterable[Played]:
     say("against Erlang C and A")
     for name, calls, patience in (
         ("150 seats, 2,470 calls/h, nobody hangs up", 2470.0, None),
         ("150 seats, 5,040 calls/h", 5040.0, grown.patience_seconds),
     ):
         plan = replace(
-            _plan(grown, [calls] * 13, evenly(1, 150), patience=patience),
+            _plan(grown, [calls] * hours, evenly(1, 150), patience=patience),
             warm_seconds=HOUR,
             # Exponential as a whole, as Erlang has it: talk and what follows it are one time here.
             talk_seconds=load(grown).handling_seconds,
@@ -254,7 +259,7 @@ def _split(grown: City, nodes: int, say: Say) -> Iterable[Played]:
         yield Played(name, play(plan, SEED), formula)
 
 
-def _special_desk(grown: City, nodes: int, say: Say) -> Iterable[Played]:
+def _special_desk(grown: City, nodes: int, say: Say, hours: int) -> Iterable[Played]:
     """A desk that the dispatcher cannot see: the citizen chooses it in the menu, when the node is chosen."""
     seats = 5 * nodes
     wish = replace(load(grown), ring_seconds=0.0, after_call_seconds=_after(grown))
@@ -269,7 +274,7 @@ def _special_desk(grown: City, nodes: int, say: Say) -> Iterable[Played]:
         ),
     ):
         say(f"a desk of {seats} seats, {calls:,.0f} calls/h: {name}")
-        plan = replace(_plan(grown, [calls] * 25, groups), warm_seconds=HOUR, **more)
+        plan = replace(_plan(grown, [calls] * hours, groups), warm_seconds=HOUR, **more)
         formula = (
             _formula(seats // len(groups), calls / len(groups), grown) if "hand_on_after" not in more else {}
         )

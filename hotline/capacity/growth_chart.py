@@ -56,7 +56,7 @@ def _part(value: float, ends: tuple[float, float]) -> float:
 
 def lines(title: str, along: str, drawn: Mapping[str, Sequence[Sequence[float]]], full: float = 1.0) -> str:
     """A drawing of lines over seats, with a dashed line where a part is full."""
-    axes = Axes((SEATS[0], SEATS[-1]), (0.01, 10.0))
+    axes = Axes((SEATS[0], SEATS[-1]), (0.01, 20.0))
     out = [_head(title)]
     for share in (0.01, 0.1, 1.0, 10.0):
         y = axes.up(share)
@@ -95,10 +95,10 @@ def bars(title: str, rows: Sequence[tuple[str, float]], mark: float) -> str:
     out = [_head(title, height)]
     for n, (name, share) in enumerate(rows):
         y = TOP + 8 + 30 * n
-        colour = COLOURS[2] if share >= mark - 0.005 else COLOURS[1]
+        colour = COLOURS[2] if share >= mark - 0.01 else COLOURS[1]
         out.append(f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{escape(name)}</text>')
         out.append(f'<rect x="{left}" y="{y}" width="{share * room:.1f}" height="20" fill="{colour}"/>')
-        out.append(f'<text x="{left + share * room + 6:.1f}" y="{y + 15}">{share * 100:.1f} %</text>')
+        out.append(f'<text x="{left + room + 14}" y="{y + 15}">{share * 100:.1f} %</text>')
     x = left + mark * room
     out.append(_dashed(x, TOP, x, height - 20))
     out.append(f'<text x="{x:.1f}" y="{height - 6}" text-anchor="middle">{mark * 100:.0f} %</text>')

@@ -70,14 +70,21 @@ def _steps(result: Mapping[str, Any]) -> str:
     )
     return (
         "Peak day of [the scenario](../../hotline/load/city_day.yaml), with "
-        f"{first['calls_a_day'] / first['seats']:.0f} calls for each seat at every size: in the busy hour all "
-        f"seats talk, and {_percent(first['busy_hour']['hung_up'])} of the citizens hang up. Recorder "
-        f"`{result['recorder']}`, PostgreSQL, nodes of {result['limits']['node_cores']} cores. How full each "
-        "part is then (a core is full at 70 %, everything else at its limit; **bold** is too much):\n\n"
+        f"{first['calls_a_day'] / first['seats']:.0f} calls for each seat at every size: in the busy hour "
+        f"all seats talk, and {_percent(first['busy_hour']['hung_up'])} of the citizens hang up. Recorder "
+        f"`{result['recorder']}`, PostgreSQL, nodes of {result['limits']['node_cores']} cores. How full "
+        "each part is then (a core is full at 70 %, everything else at its limit; **bold** is too much):\n\n"
         + _table(["nodes / desktops", "seats", "calls/day", "calls/s", *(label for _, label in SHOWN)], rows)
         + f"\n\n150 seats, everything on one machine, without what makes the load, by recorder: {alone}. "
         "MixMonitor is armed before the queue, so that it costs for those who wait, too."
     )
+
+
+def _from(full: Mapping[str, Any]) -> tuple[str, str]:
+    """Seats and calls; what does not depend on them is full from the first on."""
+    if full["seats"] <= 1:
+        return "any", "any"
+    return f"{full['seats']:,}", f"{full['calls_a_day']:,.0f}"
 
 
 def _order(result: Mapping[str, Any]) -> str:
@@ -86,8 +93,7 @@ def _order(result: Mapping[str, Any]) -> str:
             [
                 str(n),
                 one["part"],
-                f"{one['seats']:,}",
-                f"{one['calls_a_day']:,.0f}",
+                *_from(one),
                 one["limit_is"],
                 one["then"],
             ]
@@ -100,8 +106,9 @@ def _order(result: Mapping[str, Any]) -> str:
         + _table(head, rows("order_on_one_node"))
         + "\n\nEight nodes, thirteen desktops, everything else as shipped:\n\n"
         + _table(head, rows("order_on_eight_nodes"))
-        + "\n\n`measured` limits are of this machine; `configured` ones are one line to change; `assumed` ones (that "
-        "a core is full at 70 %, that Asterisk uses eight cores as well as two) have not been reached here."
+        + "\n\n`measured` limits are of this machine; `configured` ones are one line to change; `assumed` "
+        "ones (that a core is full at 70 %, that Asterisk uses eight cores as well as two) were not "
+        "reached here."
     )
 
 
@@ -127,8 +134,8 @@ def _machines(result: Mapping[str, Any]) -> str:
         *("trunk channels", "seats, roster for the norm"),
     ]
     return (
-        "What it costs in machines. Archive and ledger: three years, mean day 70 % of the peak day, one copy. "
-        "Last column: who would be needed for 95 % in 15 s in that busy hour, with 30 % shrinkage:\n\n"
+        "What it costs in machines. Archive and ledger: three years, mean day 70 % of the peak day, one "
+        "copy. Last column: who would be needed for 95 % in 15 s in that busy hour, with 30 % shrinkage:\n\n"
         + _table(head, rows)
         + "\n\nPeople cost most, then the recordings' disks; processors are a few servers at every size."
     )
@@ -160,9 +167,9 @@ def _split(result: Mapping[str, Any]) -> str:
         + _played(played["split"])
         + "\n\nA special desk is chosen in the menu, when the node has been chosen already:\n\n"
         + _played(played["special_desk"])
-        + "\n\nSo the dispatcher counts calls and takes the node with the fewest (eight queues are then as good as "
-        "one), log-in gives an agent the node with the fewest seats, and a special desk has all its seats at one "
-        "node."
+        + "\n\nSo the dispatcher counts calls and takes the node with the fewest (eight queues are then as "
+        "good as one), log-in gives an agent the node with the fewest seats, and a special desk has all its "
+        "seats at one node."
     )
 
 
