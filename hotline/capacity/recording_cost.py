@@ -51,7 +51,7 @@ from hotline.settings import REPO
 RESULT = REPO / "docs" / "capacity" / "results" / "recording_cost.json"
 SETTLE = 1.0
 """Seconds between switching something and looking: the bridge changes its technology, threads start."""
-ABREAST = 5
+ABREAST = 10
 """Variants beside one shipped form."""
 SIMPLE = "bridge_native_rtp not loaded"
 Say = Callable[[str], None]
@@ -64,9 +64,9 @@ Window = dict[str, Any]
 def rows(sessions: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """A row by variant, from sessions {name: {"recorded": [window], "bare": [window], "setup_ms", "beside"}}.
 
-    cores: median for the session's calls; to_shipped: recorded window to the recorded window of `beside` (the
-    shipped form if empty) at the same time; bare_to_shipped: the same without recording; to_none: recorded
-    to the variant's own bare.
+    cores, bare_cores, switches: medians, for 100 calls. to_shipped: the recorded window to that of `beside`
+    (if empty: of the shipped form) at the same time. bare_to_shipped: the same without recording. to_none:
+    recorded to the variant's own bare.
     """
     samples: dict[str, dict[str, list[float]]] = {}
     for session in sessions:
@@ -77,12 +77,13 @@ def rows(sessions: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
             found = samples.setdefault(name, {})
             for kind in ("recorded", "bare"):
                 for window, beside in zip(line[kind], other[kind], strict=True):
-                    found.setdefault(kind, []).append(window["cores"])
+                    found.setdefault(kind, []).append(window["cores"] * 100 / line["calls"])
                     found.setdefault(f"{kind}_ratio", []).append(window["cores"] / beside["cores"])
             bare = _median(line["bare"])
             found.setdefault("to_none", []).extend(w["cores"] / bare for w in line["recorded"] if bare)
             for what in ("switches", "megabytes"):
-                found.setdefault(what, []).extend(w[what] for w in line["recorded"])
+                scale = 100 / line["calls"] if what == "switches" else 1
+                found.setdefault(what, []).extend(w[what] * scale for w in line["recorded"])
             found.setdefault("setup_ms", []).append(line["setup_ms"])
     return {name: _row_of(name, found) for name, found in samples.items()}
 
@@ -111,10 +112,19 @@ def anatomy(sessions: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]
     """Where the time goes: no recording in the native bridge and in the simple one, and with MixMonitor."""
     found: dict[str, list[Window]] = {"none": [], "simple": [], "shipped": []}
     for session in sessions:
-        found["none"] += session.get(SHIPPED, {}).get("bare", [])
-        found["simple"] += session.get(SIMPLE, {}).get("bare", [])
-        found["shipped"] += session.get(SHIPPED, {}).get("recorded", [])
+        for place, name, kind in (
+            ("none", SHIPPED, "bare"),
+            ("simple", SIMPLE, "bare"),
+            ("shipped", SHIPPED, "recorded"),
+        ):
+            if name in session:
+                found[place] += [_for_100(w, session[name]["calls"]) for w in session[name][kind]]
     return {name: _parts(windows) for name, windows in found.items() if windows}
+
+
+def _for_100(window: Window, calls: int) -> Window:
+    scaled = {what: window[what] * 100 / calls for what in ("cores", "user", "system", "switches")}
+    return {**scaled, "by_thread": {name: used * 100 / calls for name, used in window["by_thread"].items()}}
 
 
 def _parts(windows: Sequence[Window]) -> dict[str, float]:
@@ -147,22 +157,23 @@ NOT_TRIED = (
 
 def section(result: dict[str, Any]) -> str:
     """The report's chapter: where the cost lies, the table of what was tried, the finalists. Markdown."""
-    each, found = result["calls_each"], {row["name"]: row for row in result.get("variants", [])}
-    hundred = 100 / each
+    found = {row["name"]: row for row in result.get("variants", [])}
     lines = [
         "## What a recording costs in Asterisk",
         "",
         f"Bridged A-law queue calls on a bare Asterisk, no Python running. Up to {ABREAST + 1} Asterisks"
-        f" stand abreast with {each} calls each, the shipped one among them, and are measured in the same"
+        " stand abreast with 9 to 17 calls each, the shipped one among them, and are measured in the same"
         f" {result['seconds']:g} s: a ratio is that to the shipped neighbour in the same window, its range"
-        " stands beside it. % is of one core for 100 calls, Asterisk alone, user and system."
+        " stands beside it. % is of one core for 100 calls, Asterisk alone, user and system; bare: the"
+        " same calls without a recorder. One Asterisk may be a tenth cheaper than another for no"
+        " reason (see “as shipped, a second time”): then its bare calls are so too."
         f" Load average before: {result['load_average_before']}. `{result['command']}`",
         "",
-        *_anatomy(result.get("anatomy", {}), hundred),
-        "| tried | % recorded | × shipped | % not recorded | × shipped | loses or breaks | kept, and why |",
-        "|---|--:|--:|--:|--:|---|---|",
-        *(_row(found[v.name], v, hundred) for v in VARIANTS if v.name in found),
-        *(f"| {name} | | | | | | not measured: {why} |" for name, why in result.get("failed", {}).items()),
+        *_anatomy(result.get("anatomy", {})),
+        "| tried | % recorded | × bare | × shipped | % bare | × shipped | loses or breaks | kept, and why |",
+        "|---|--:|--:|--:|--:|--:|---|---|",
+        *(_row(found[v.name], v) for v in VARIANTS if v.name in found),
+        *(f"| {name} | | | | | | | not measured: {why} |" for name, why in result.get("failed", {}).items()),
         "",
         *(f"- Not tried: {name}: {why}." for name, why in NOT_TRIED),
         "",
@@ -178,7 +189,7 @@ ANATOMY = (
 )
 
 
-def _anatomy(parts: Mapping[str, Mapping[str, float]], hundred: float) -> list[str]:
+def _anatomy(parts: Mapping[str, Mapping[str, float]]) -> list[str]:
     """100 calls: what of Asterisk's time is whose."""
     if not parts:
         return []
@@ -186,9 +197,9 @@ def _anatomy(parts: Mapping[str, Mapping[str, float]], hundred: float) -> list[s
         "| 100 calls | % of one core | in the kernel | channel threads | MixMonitor threads | switches/s |",
         "|---|--:|--:|--:|--:|--:|",
         *(
-            f"| {words} | {part['cores'] * hundred:.0%} | {part['system'] * hundred:.0%}"
-            f" | {part['channel_threads'] * hundred:.0%} | {part['mixmonitor'] * hundred:.0%}"
-            f" | {part['switches'] * hundred:,.0f} |"
+            f"| {words} | {part['cores']:.0%} | {part['system']:.0%}"
+            f" | {part['channel_threads']:.0%} | {part['mixmonitor']:.0%}"
+            f" | {part['switches']:,.0f} |"
             for name, words in ANATOMY
             if (part := parts.get(name))
         ),
@@ -196,13 +207,14 @@ def _anatomy(parts: Mapping[str, Mapping[str, float]], hundred: float) -> list[s
     ]
 
 
-def _row(row: Mapping[str, Any], variant: Variant, hundred: float) -> str:
+def _row(row: Mapping[str, Any], variant: Variant) -> str:
     beside = f" of “{variant.beside}”" if isinstance(variant, Start) and variant.beside else ""
     spread = f" ({row['to_shipped_least']:.2f}–{row['to_shipped_most']:.2f})"
     kept = "**yes**: " if variant.kept else "no: "
     return (
-        f"| {variant.name} | {row['cores'] * hundred:.0%} | {row['to_shipped']:.2f}{spread}{beside}"
-        f" | {row['bare_cores'] * hundred:.0%} | {row['bare_to_shipped']:.2f} | {variant.loses}"
+        f"| {variant.name} | {row['cores']:.0%} | {row['to_none']:.2f}"
+        f" | {row['to_shipped']:.2f}{spread}{beside}"
+        f" | {row['bare_cores']:.0%} | {row['bare_to_shipped']:.2f} | {variant.loses}"
         f" | {kept}{variant.why} |"
     )
 
@@ -322,7 +334,7 @@ def windows(talks: Sequence[Talk], tools: Sequence[psutil.Process | None], secon
         window = {**asdict(talk.line.end(start)), "load": round(os.getloadavg()[0], 2)}
         if tool and before:
             after = look(tool)
-            used = after.user + after.system - before.user - before.system
+            used = sum(after.threads.values()) - sum(before.threads.values())
             window["beside_asterisk"] = round(used / (after.at - before.at), 4)
             window["cores"] = round(window["cores"] + window["beside_asterisk"], 4)
         found.append(window)
@@ -444,14 +456,14 @@ def run(
     """Measure the variants (all, or those whose name holds one of `only`), then the finalists alone.
 
     `calls` is for all lines abreast together. `keep` is called with the result so far after each session.
-    Samples of a `previous` result of as many calls are added to. `lock` is a file held during each session,
+    Samples of a `previous` result are added to. `lock` is a file held during each session,
     so that two load runs do not meet.
     """
     from hotline.bench import machine
 
     wanted = [v for v in VARIANTS if v.name != SHIPPED and (not only or any(o in v.name for o in only))]
     each = max(2, calls // (ABREAST + 1))
-    before = previous if previous and previous.get("calls_each") == each else {}
+    before = previous or {}
     result: dict[str, Any] = {
         "part": "recording_cost",
         "date": time.strftime("%Y-%m-%d %H:%M"),

@@ -113,8 +113,8 @@ RECORDERS = (
     ),
     Recorder(
         "ARI snoop + record",
-        "needs Python for every call; a call made while it is away has none",
-        "a snoop channel with a timer and a thread of its own beside the hook",
+        "the two speakers are mixed; needs Python for every call: one made while it is away has no recording",
+        "a tenth: woken by a timer 50 times a second, not by packets 100 times; not worth what it loses",
         other="snoop",
     ),
     Recorder(

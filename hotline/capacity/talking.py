@@ -92,7 +92,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of steady talk. `cores`: CPU seconds a second; `switches` a second; memory in MB."""
+    """A stretch of steady talk. `cores`: CPU seconds a second, as scheduled; `switches` a second."""
 
     seconds: float
     cores: float
@@ -128,7 +128,7 @@ def between(before: Usage, after: Usage, names: Mapping[int, str], megabytes: fl
         by_name[names.get(number, "other")] += (used - before.threads.get(number, 0.0)) / seconds
     return Window(
         seconds=round(seconds, 2),
-        cores=round((after.user + after.system - before.user - before.system) / seconds, 4),
+        cores=round(sum(by_name.values()), 4),
         user=round((after.user - before.user) / seconds, 4),
         system=round((after.system - before.system) / seconds, 4),
         switches=round((after.switches - before.switches) / seconds),
@@ -171,6 +171,7 @@ class BarePbx:
             "rtp_first": 10_000 + 1000 * place,
             "rtp_last": 10_098 + 1000 * place + max(900, 4 * calls),
             "seats": calls,
+            "recorder": "mixmonitor",
             **{f"{name}_port": free_port() for name in ("sip", "pbx_http", "ami", "trunk")},
             **{name: "a" * 24 for name in ("ami_password", "ari_password", "seat_key")},
         }

@@ -27,6 +27,7 @@ def window(cores: float, **more: Any) -> dict[str, Any]:
 
 def line(recorded: list[float], bare: list[float], beside: str = "") -> dict[str, Any]:
     return {
+        "calls": 10,
         "recorded": [window(c) for c in recorded],
         "bare": [window(c) for c in bare],
         "setup_ms": 20.0,
@@ -39,8 +40,8 @@ def test_a_window_is_what_was_used_in_it_thread_by_thread() -> None:
     before = Usage(100.0, 5.0, 3.0, 1000, {20988: 1.0, 20989: 2.0, 20873: 1.0}, 0)
     after = Usage(110.0, 6.0, 6.0, 3000, {20988: 1.5, 20989: 3.0, 20873: 1.0, 7: 0.005}, 50_000)
     measured = between(before, after, names, 90.04, 4)
-    assert measured.cores == 0.4
-    assert measured.switches == 200
+    assert measured.cores == 0.1505
+    assert (measured.user, measured.system, measured.switches) == (0.1, 0.3, 200)
     assert measured.kilobytes_written == 5.0
     assert measured.by_thread == {"bridge_channel_ind_thread": 0.1, "mixmonitor_thread": 0.05}
 
@@ -65,9 +66,9 @@ def test_where_the_time_goes_is_read_from_the_threads() -> None:
     shipped = line([0.6], [0.2])
     shipped["recorded"][0]["by_thread"] = {"pbx_thread": 0.3, "mixmonitor_thread": 0.1, "sched_run": 0.1}
     found = anatomy([{SHIPPED: shipped}])
-    assert found["shipped"]["channel_threads"] == 0.3
-    assert found["shipped"]["mixmonitor"] == 0.1
-    assert found["none"]["cores"] == 0.2
+    assert found["shipped"]["channel_threads"] == 3.0
+    assert found["shipped"]["mixmonitor"] == 1.0
+    assert found["none"]["cores"] == 2.0
     assert "simple" not in found
 
 
@@ -112,8 +113,8 @@ def test_the_chapter_has_a_row_for_everything_measured_and_a_reason_for_everythi
             ],
         }
     )
-    assert "| without b | 100% | 1.00 (1.00–1.00) | 40% | 1.00 |" in told
-    assert "| jemalloc | | | | | | not measured: NotInstalled: libjemalloc.so.2 |" in told
+    assert "| without b | 100% | 2.50 | 1.00 (1.00–1.00) | 40% | 1.00 |" in told
+    assert "| jemalloc | | | | | | | not measured: NotInstalled: libjemalloc.so.2 |" in told
     assert f"| 150 | {SHIPPED} | 100% | 2.50 | 20 | 100 | 1.0 |" in told
     assert f"| 150 | {NONE} | 40% | 1.00 |" in told
 
