@@ -51,7 +51,7 @@ from hotline.settings import REPO
 RESULT = REPO / "docs" / "capacity" / "results" / "recording_cost.json"
 SETTLE = 1.0
 """Seconds between switching something and looking: the bridge changes its technology, threads start."""
-ABREAST = 10
+ABREAST = 15
 """Variants beside one shipped form."""
 SIMPLE = "bridge_native_rtp not loaded"
 Say = Callable[[str], None]
@@ -162,7 +162,7 @@ def section(result: dict[str, Any]) -> str:
         "## What a recording costs in Asterisk",
         "",
         f"Bridged A-law queue calls on a bare Asterisk, no Python running. Up to {ABREAST + 1} Asterisks"
-        " stand abreast with 9 to 17 calls each, the shipped one among them, and are measured in the same"
+        " stand abreast with 6 to 17 calls each, the shipped one among them, and are measured in the same"
         f" {result['seconds']:g} s: a ratio is that to the shipped neighbour in the same window, its range"
         " stands beside it. % is of one core for 100 calls, Asterisk alone, user and system; bare: the"
         " same calls without a recorder. One Asterisk may be a tenth cheaper than another for no"

@@ -168,8 +168,8 @@ class BarePbx:
         (self.var / "pbx-tree").symlink_to(tree)
         own: dict[str, Any] = {
             "var": self.var,
-            "rtp_first": 10_000 + 1000 * place,
-            "rtp_last": 10_098 + 1000 * place + max(900, 4 * calls),
+            "rtp_first": 10_000 + 400 * place,
+            "rtp_last": 10_098 + 400 * place + max(300, 4 * calls),
             "seats": calls,
             "recorder": "mixmonitor",
             **{f"{name}_port": free_port() for name in ("sip", "pbx_http", "ami", "trunk")},
