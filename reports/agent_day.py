@@ -42,7 +42,7 @@ class Line:
     """The first datum: the reason of a PAUSE."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Talked:
     """One call as this agent had it."""
 
