@@ -26,11 +26,11 @@ def test_forty_calls_during_a_dozen_faults_lose_nothing() -> None:
         seed=12345,
         database="sqlite",
         rate=2.2,
-        seats=8,
+        seats=10,
         faults=FAULTS,
         share=0.01,
         longest=4.0,
-        talk=(1.0, 3.0),
+        talk=(1.0, 2.5),
         patience=(7.0, 8.0),
     )
     result = run(plan, pbx_tree())
