@@ -15,7 +15,7 @@ def section(result: Mapping[str, Any]) -> str:
         f"{result['date'][:10]}, {about['processor']}, {about['cores']} cores, Asterisk "
         f"{result['versions'].get('asterisk', '')}; load average before: {result['load_average_before']}. "
         f"{plan['seats']} seats with a page each, {plan['rate']:g} calls a second for {plan['seconds']:g} s "
-        f"in each phase; floods of SIP send {plan['messages']:g} messages a second from addresses that are nobody's. "
+        f"in each phase; floods of SIP send {plan['messages']:g} messages a second from nobody's addresses. "
         f"`{result.get('command', 'hotline abuse')}`",
         "",
         "| beside it | answered | post-dial delay p50 / p99, ms | pop p50 / p99, ms | desktop, MB | abuse |",
