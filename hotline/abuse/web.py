@@ -20,7 +20,7 @@ import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from hotline.abuse.sip import addresses
 
@@ -310,7 +310,8 @@ def main() -> None:
     """`python -m hotline.abuse.web KIND PORT SECONDS`: prints what the attack came to as one JSON line."""
     allow_many_files()
     kind, port, seconds = sys.argv[1:4]
-    print(json.dumps(asdict(asyncio.run(run(kind, Target("127.0.0.1", int(port)), float(seconds))))))
+    attack = asyncio.run(run(kind, Target("127.0.0.1", int(port)), float(seconds)))
+    print(json.dumps(vars(attack) | {"answers": dict(attack.answers)}))
 
 
 if __name__ == "__main__":
