@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hotline.bench.run import QUEUE_WRAPUP
 from hotline.capacity.plan import MUST_CARRY
 from reports import erlang
 
 POP_MS, LAG_MS = 500.0, 2_000.0
 OURS_SHARE = 0.25
 FLAT = 1.25
-"""The dearest call of any step costs at most so many times one at 10 seats."""
+"""A call of any step costs at most so many times one of any smaller step."""
 FULL_PERCENT = 190.0
 """Of two cores: from here on everybody waits for the processor."""
 AT_MOST_ANSWERED = 0.95
@@ -130,12 +131,17 @@ def flat(result: Figures) -> Verdict:
         return Verdict("cost per call flat from 10 to 300 seats", "not measured", None)
     words = ", ".join(f"{n}: {value:.2f} s" for n, value in known)
     whole = known[0][0] == 10 and known[-1][0] == 300
-    dearest = max(value for _, value in known)
+    # Dearer than it was at any smaller step: that is growth. Small steps may be dearer than large ones.
+    grown = max(
+        value / min(smaller for _, smaller in known[:place])
+        for place, (_, value) in enumerate(known)
+        if place
+    )
     return Verdict(
         "cost per call flat from 10 to 300 seats",
         f"{words} (CPU of Asterisk, cti, desktop for a talk of 180 s)"
         + ("" if whole else "; not all steps were measured"),
-        dearest <= FLAT * known[0][1] if whole else None,
+        grown <= FLAT if whole else None,
     )
 
 
@@ -192,7 +198,8 @@ def _why(one: Figures) -> str:
 def overload(one: Figures) -> list[Verdict]:
     """Twice too many callers: as many answered as ever, and everybody is told something."""
     means, seats = one["drawn_means"], one["seats"]
-    most = seats / (means["talk"] + means["after_call"] + means["ring"])
+    talk = one["calls"]["in_window"].get("talk_mean") or means["talk"]
+    most = seats / (talk + max(means["after_call"], QUEUE_WRAPUP) + means["ring"])
     course = one["course"][len(one["course"]) // 3 :]
     reached = sum(piece["answered_per_second"] for piece in course) / len(course) if course else 0.0
     bad, heard = failures(one), one.get("heard_in_queue") or {}

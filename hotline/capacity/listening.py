@@ -26,6 +26,8 @@ WORDS = {
 LIKE = 0.5
 """Correlation of what is heard with a prompt's first second: chance gives 0.1, the prompt itself 0.9."""
 PIECE = 8000
+PROBE = "13700000001"
+"""Number of the citizen who listens."""
 
 
 def likeness(heard: npt.NDArray[np.float64], prompt: npt.NDArray[np.float64]) -> float:
@@ -64,7 +66,7 @@ def listen_in_queue(line: LoadLine, after: float, seconds: float) -> Callable[[]
     def wait_there() -> None:
         time.sleep(after)
         try:
-            call = line.citizens().dial(caller=Caller("13700000001"), keys="w1,1", listen=True)
+            call = line.citizens().dial(caller=Caller(PROBE), keys="w1,1", listen=True)
             time.sleep(seconds)
             audio = bytes(call.heard)
             call.hang_up()

@@ -83,7 +83,7 @@ def whole(recorder: str, postgres: bool = True) -> list[Job]:
     jobs += [
         Job(f"{n} talking, {other}", "other recorder", n, 150 + n / 2, recorder=other) for n in (150, 300)
     ]
-    bare = Job("", "bare", 0, 260, window=25, recorder=recorder, bare=True)
+    bare = Job("", "bare", 0, 260, window=20, recorder=recorder, bare=True)
     jobs += [replace(bare, name=f"{n} talking, bare", talking=n) for n in SIZES]
     jobs += [
         Job(
@@ -121,7 +121,7 @@ def situations(recorder: str) -> list[Job]:
             "ramp",
             0,
             300,
-            window=120,
+            window=100,
             recorder=recorder,
             seats=200,
             rate="ramp 2 30",
@@ -130,38 +130,38 @@ def situations(recorder: str) -> list[Job]:
             talk=2,
             bucket=10,
             settle=0,
-            what="from 2 to 30 calls/s within two minutes, talks of 2 s, 200 seats",
+            what="from 2 to 30 calls/s within 100 s, talks of 2 s, 200 seats",
         ),
         Job(
             "busy hour",
             "situation",
             MUST_CARRY,
             330,
-            window=120,
+            window=90,
             recorder=recorder,
             rate="1.4",
             chromium=2,
             bucket=15,
-            what="1.4 calls/s, talks of 180 s, 150 seats talking: two minutes of it, not compressed",
+            what="1.4 calls/s, talks of 180 s, 150 seats talking: 90 s of it, not compressed",
         ),
         replace(
             fast,
             name="the day",
-            window=180,
+            window=144,
             seats=32,
             rate="day 5",
             fill=False,
             times=36,
-            bucket=7.5,
+            bucket=6,
             settle=0,
-            what="24 hours in three minutes: an hour passes in 7.5 s, talks of 5 s, 32 seats, 5 calls/s in"
+            what="24 hours in 144 s: an hour passes in 6 s, talks of 5 s, 32 seats, 5 calls/s in"
             " the busiest hour: at the peak seats are as overloaded as 150 are by 50,000 calls",
         ),
         replace(
             fast,
             name="surge",
             talking=15,
-            window=180,
+            window=165,
             seats=38,
             rate="surge 30",
             probe=True,
@@ -172,7 +172,7 @@ def situations(recorder: str) -> list[Job]:
             fast,
             name="record day",
             talking=34,
-            window=90,
+            window=75,
             seats=38,
             rate="2.4",
             what="2.4 calls/s; talks four times faster, a quarter of the seats (38)",
@@ -182,13 +182,13 @@ def situations(recorder: str) -> list[Job]:
             name="twice too many",
             kind="overload",
             talking=20,
-            window=120,
+            window=150,
             seats=24,
             rate="overload",
             times=9,
-            patience=60,
+            patience=120,
             probe=True,
-            what="twice what 24 seats can answer, talks of 20 s, patience 60 s in the mean",
+            what="twice what 24 seats can answer, talks of 20 s, patience 120 s in the mean",
         ),
     ]
 

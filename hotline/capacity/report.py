@@ -330,8 +330,8 @@ def _situations(result: Figures) -> list[str]:
     parts += [
         "## The city's days",
         "\n".join(f"- **{one['name']}**: {one['what']}" for one in several),
-        "Times are compressed where it is said, arrivals are Poisson. `cut by the harness`: still waiting or"
-        " in the menu when the window ended.",
+        "Times are compressed where it is said; arrivals are Poisson. Cut by the harness: still waiting or in"
+        " the menu when the window ended.",
         columns(rows),
         "![Overload: calls, answered, waiting](overload.svg)",
     ]
@@ -341,8 +341,8 @@ def _situations(result: Figures) -> list[str]:
 
 def _erlang(several: Sequence[Figures]) -> list[str]:
     rows = [
-        ["", "seats", "erlangs", "in 15 s: measured", "Erlang A", "Erlang C", "mean wait: measured", "Erlang A",
-         "Erlang C", "hung up: measured", "Erlang A"]
+        ["", "seats", "erlangs", "in 15 s: measured", "Erlang A", "Erlang C", "mean wait: measured",
+         "Erlang A", "Erlang C", "hung up: measured", "Erlang A"]
     ]  # fmt: skip
     for one in several:
         found = judge.beside_erlang(one)

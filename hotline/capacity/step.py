@@ -24,6 +24,7 @@ from db.models import Call, Recording
 from hotline.bench.child import Child, ChildFailed
 from hotline.bench.figures import percentile, spread, within
 from hotline.bench.run import versions
+from hotline.capacity.listening import PROBE
 from hotline.capacity.plan import Job, rate_of, resolved
 from hotline.load import city, draw, heard, records, rtp
 from hotline.load.line import RTP_FIRST, RTP_LAST, LoadLine, Look
@@ -181,9 +182,9 @@ class _Run:
             self.others[name if kind != "chromium" else "load: chromium"] = psutil.Process(child.process.pid)
 
     def _idle(self) -> dict[str, float]:
-        """Per cent of a core that each part takes while nobody calls, over 4 s."""
+        """Per cent of a core that each part takes while nobody calls, over 3 s."""
         before = self.line.look(self.others)
-        _pause_until(time.time() + 4)
+        _pause_until(time.time() + 3)
         return _percent(before, self.line.look(self.others))
 
     def _plan(self) -> tuple[float, list[draw.Planned]]:
@@ -272,7 +273,9 @@ class _Run:
 
         with line.sessions() as session:
             ends = session.execute(
-                select(Call.outcome, Call.ended_at).where(Call.pbx == name, Call.direction == "inbound")
+                select(Call.outcome, Call.ended_at).where(
+                    Call.pbx == name, Call.direction == "inbound", *_not_the_probe()
+                )
             ).all()
         # Who still waited at the end was hung up by the harness: no outcome of the hotline's.
         outcomes = Counter(
@@ -315,6 +318,7 @@ class _Run:
                     Call.pbx == self.line.settings.pbx_name,
                     Call.outcome.is_not(None),
                     Call.direction == "inbound",
+                    *_not_the_probe(),
                 )
             )
             return (ended or 0) >= begun
@@ -379,6 +383,11 @@ class _Window:
     idle: dict[str, float]
 
 
+def _not_the_probe() -> list[Any]:
+    """The citizen with the ear is none of SIPp's."""
+    return [Call.caller.is_(None) | ~Call.caller.contains(PROBE)]
+
+
 def _pause_until(moment: float) -> None:
     """A load takes its time; what is waited for here is the clock itself."""
     left = moment - time.time()
@@ -430,6 +439,7 @@ def _calls(begun: list[records.Call], seat_calls: list[records.Call], window: _W
             "ended": sum(begin <= stop <= end for _, stop in talked),
             "talking_mean": round(seconds / (end - begin), 1),
             "talk_seconds": round(seconds, 1),
+            "talk_mean": _round(_mean([stop - first for first, stop in talked if begin <= stop <= end])),
         },
         "post_dial_delay_ms": asdict(spread(connects)),
     }
@@ -450,7 +460,7 @@ def _course(
                 "at": round(at - window.before.at, 1),
                 "calls_per_second": round(len(dialled) / bucket, 2),
                 "answered_per_second": round(
-                    sum(at <= call.at.get("SERVED", 0) < end for call in begun) / bucket, 2
+                    sum(at <= call.at.get("ANSWERED", 0) < end for call in seat_calls) / bucket, 2
                 ),
                 "failed": sum(bool(records.failed(call)) for call in dialled),
                 "unconnected": sum("CONNECTED" not in call.at for call in dialled),
@@ -470,6 +480,10 @@ def _course(
         )
         at = end
     return course
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def _end(call: records.Call) -> float:
