@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,20 @@ def _widened(rows: Rows, width: int) -> Rows:
     return wide
 
 
+def of_a_stepped_call(wanted: Wanted, rows: Rows) -> tuple[Wanted, Rows]:
+    """A call during which the clock was set back, so that it ended before it began: all it has sent.
+
+    First what came after its MEDIA line, then what came after the step, whose times are earlier. The ledger's
+    times say nothing then of waits and pauses: better too much is kept than nothing.
+    """
+    since = wanted.legs[0].at
+    first = rows[rows["at"] >= since]
+    rows = rows[np.isin(rows["ssrc"], np.unique(first["ssrc"]))]
+    stretches = (first, rows[rows["at"] < since])
+    spans = tuple((int(one["at"].min()), int(one["at"].max()) + 20_000) for one in stretches if len(one))
+    return replace(wanted, spans=spans, paused=()), rows
+
+
 def of_the_call(rows: Rows, legs: Sequence[Leg], end: int) -> tuple[Rows, Rows]:
     """(from the citizen, to the citizen) of one call.
 
@@ -152,7 +166,7 @@ def of_the_call(rows: Rows, legs: Sequence[Leg], end: int) -> tuple[Rows, Rows]:
 def cut(wanted: Wanted, rows: Rows, outages: Iterable[Iterable[Outage]]) -> tuple[NDArray[np.int16], Note]:
     """The sound (n, 2) of a call, and what is to be known of it. `outages` of each recorder."""
     spans = list(wanted.spans)
-    end = spans[-1][1]
+    end = max(until for _, until in spans)
     every = [list(one) for one in outages]
     came, sent = of_the_call(rows, wanted.legs, end)
     left, right = laid(came, spans), laid(sent, spans)

@@ -30,6 +30,7 @@ from recordings.capture.cut import (
     microseconds,
     note_of,
     note_path,
+    of_a_stepped_call,
     rows_between,
     write,
     write_note,
@@ -47,6 +48,8 @@ SLACK_US = 1_500_000
 """The kernel hands packets over in blocks of up to a second: what was flushed is so much older."""
 PATIENCE = timedelta(seconds=20)
 """A call is cut with what is there when it has ended so long ago."""
+LARGEST_STEP_US = 6 * 3600 * 1_000_000
+"""So far back a clock may be set during a call."""
 LOOKED_UP_AT_ONCE = 500
 
 
@@ -126,13 +129,11 @@ class Cutter:
     def _thin(self, now: datetime) -> None:
         """Old segments are left with the streams of calls that are not cut yet; never ahead of the ledger."""
         old = min(microseconds(now) - round(KEEP_SECONDS * 1e6), self._newest_line)
-        since: dict[int, int] = {}
-        for legs in self._legs.values():
-            for leg in legs:
-                since[leg.port] = min(leg.at, since.get(leg.port, leg.at))
+        # By the port alone: times say nothing where the clock was set back during a call.
+        ports = {leg.port for legs in self._legs.values() for leg in legs}
 
-        def wanted(port: int, stream: Stream) -> bool:
-            return port in since and stream.end >= since[port] - MARGIN
+        def wanted(port: int, _stream: Stream) -> bool:
+            return port in ports
 
         for path, segment in list(self._segments.items()):
             if segment.end < old:
@@ -243,11 +244,19 @@ class Cutter:
     def _cut_one(
         self, wanted: Wanted, call: Call, open_rows: list[Rows], outages: list[list[ring.Outage]]
     ) -> Note | None:
-        if not wanted.spans:
+        stepped = call.ended_at is not None and microseconds(call.ended_at) < wanted.legs[0].at
+        if stepped:
+            begin, end = wanted.legs[0].at - LARGEST_STEP_US, wanted.legs[0].at + LARGEST_STEP_US
+        elif wanted.spans:
+            begin, end = wanted.spans[0][0] - MARGIN, wanted.spans[-1][1] + MARGIN
+        else:
             return None
-        begin, end = wanted.spans[0][0] - MARGIN, wanted.spans[-1][1] + MARGIN
         near = (one for one in list(self._segments.values()) if one.begin <= end and one.end >= begin)
         rows = rows_between(near, open_rows, wanted.legs, begin, end)
+        if stepped:
+            wanted, rows = of_a_stepped_call(wanted, rows)
+            if not wanted.spans:
+                return None
         sound, note = cut(wanted, rows, outages)
         self._settings.captured.mkdir(parents=True, exist_ok=True)
         # The note comes first: with it and without its file the call is cut anew.

@@ -18,7 +18,7 @@ from db.models import Call, CallPart, JournalEvent, Recording
 from hotline.settings import Settings
 from recordings import checks, rounds
 from recordings.capture import packets, recorder, ring
-from recordings.capture.cut import Leg, Wanted, cut, note_of, of_the_call, rows_between
+from recordings.capture.cut import Leg, Wanted, cut, note_of, of_a_stepped_call, of_the_call, rows_between
 from recordings.capture.cutting import Cutter, leg_of
 from recordings.capture.packets import Rows
 from recordings.capture.ring import Outage
@@ -145,6 +145,19 @@ def test_a_cut_has_both_sides_with_pauses_silent_and_outages_told() -> None:
     assert (sound[:, 1].reshape(-1, 160) == right).all()
     assert (note.missing_seconds, note.why, note.dropped) == (0.8, "dead", 12)
     assert note.packets == (160, 160)
+
+
+def test_a_clock_that_was_set_back_in_a_call_loses_nothing_of_it() -> None:
+    hour = 3_600_000_000
+    before, after = leg_rows(100), leg_rows(100, begin=BEGIN + 100 * FRAME - hour, first=100)
+    after["seq"] += 100
+    after["stamp"] += 100 * 160
+    stranger = leg_rows(50, begin=BEGIN - 2 * hour, ssrc=66)
+    rows = np.concatenate([stranger, after, before])
+    wanted, rows = of_a_stepped_call(Wanted("x-1.1", (), (), (Leg(BEGIN, 10024, THEM),)), rows)
+    sound, note = cut(wanted, rows, [])
+    assert (sound[:, 0] == sound_of(200)).all()
+    assert note.packets == (200, 0)
 
 
 @pytest.mark.parametrize(
