@@ -242,19 +242,41 @@ class BarePbx:
 
         What the calls cost while they stand (prompts, music, talk) is in it too. Raises CallsFailed.
         """
-        self.ask(self._sign_in)
-        until(self._all_ready, 15, "seats reachable")
+        self._seats_sign_in()
         before = sum(self.process.cpu_times()[:2])
-        self._sipp(
-            "citizen-talks-until-the-end", CITIZENS, "-p", str(free_port()),
-            "-r", str(rate), "-m", str(self.calls), "-l", str(self.calls),
-        )  # fmt: skip
+        self._citizens_call(rate)
         end = time.monotonic() + self.calls / rate + 25
         while (up := self.bridged()) < self.calls:
             if time.monotonic() > end:
                 raise CallsFailed(f"{up} of {self.calls} calls came to a talk\n{self.log()}")
             time.sleep(0.3)
         return (sum(self.process.cpu_times()[:2]) - before) / self.calls
+
+    def wait_in_queue(self, rate: float = 20.0) -> None:
+        """Bring all calls into the queue, where every seat is paused. Raises NotInTime."""
+        self._seats_sign_in()
+
+        async def pause(wire: Ami) -> None:
+            for seat in self.settings.seat_numbers:
+                await wire.action("QueuePause", Queue=QUEUE, Interface=f"PJSIP/{seat}", Paused="true")
+
+        self.ask(pause)
+        self._citizens_call(rate)
+        until(self._all_wait, self.calls / rate + 25, "all in the queue")
+
+    def _all_wait(self) -> bool:
+        said = self.ask(lambda wire: wire.listing("QueueStatus"))
+        return sum(message.get("Event") == "QueueEntry" for message in said) == self.calls
+
+    def _seats_sign_in(self) -> None:
+        self.ask(self._sign_in)
+        until(self._all_ready, 15, "seats reachable")
+
+    def _citizens_call(self, rate: float) -> None:
+        self._sipp(
+            "citizen-talks-until-the-end", CITIZENS, "-p", str(free_port()),
+            "-r", str(rate), "-m", str(self.calls), "-l", str(self.calls),
+        )  # fmt: skip
 
     async def _sign_in(self, wire: Ami) -> None:
         await asyncio.gather(

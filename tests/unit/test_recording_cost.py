@@ -106,6 +106,7 @@ def test_the_chapter_has_a_row_for_everything_measured_and_a_reason_for_everythi
             "command": "hotline capacity recording-cost",
             "variants": list(rows([session]).values()),
             "anatomy": anatomy([session]),
+            "waiting": [{"calls": 50, "armed": [0.3, 0.29], "unarmed": [0.15, 0.15]}],
             "failed": {"jemalloc": "NotInstalled: libjemalloc.so.2"},
             "finals": [
                 {"calls": 150, "name": name, "cores": cores, "setup_ms": 20, "megabytes": 100, "load": 1.0}
@@ -115,6 +116,7 @@ def test_the_chapter_has_a_row_for_everything_measured_and_a_reason_for_everythi
     )
     assert "| without b | 100% | 2.50 | 1.00 (1.00–1.00) | 40% | 1.00 |" in told
     assert "| jemalloc | | | | | | | not measured: NotInstalled: libjemalloc.so.2 |" in told
+    assert "take 30% of a core, and 59% with MixMonitor armed" in told
     assert f"| 150 | {SHIPPED} | 100% | 2.50 | 20 | 100 | 1.0 |" in told
     assert f"| 150 | {NONE} | 40% | 1.00 |" in told
 
