@@ -184,10 +184,9 @@ class _Work:
         if kind in WEB_KINDS:
             return stack.enter_context(_web(self.line, kind, self.plan.seconds + self.plan.talk + 2))
         if kind == "TCP connections":
-            opened = sip.many_connections(self.line.sip, 1000, sip.addresses(f"127.{20 + seed}"))
-            for one in opened:
-                stack.callback(one.close)
-            return lambda: {"opened": len(opened)}
+            lines = sip.Connections(self.line.sip, 2000, sip.addresses(f"127.{20 + seed}"))
+            stack.enter_context(lines)
+            return lambda: {"opened": len(lines.opened), "refused": lines.refused}
         flood = stack.enter_context(_sip(self.line, self.plan, kind, seed))
         return lambda: {"sent": flood.sent, "answers": dict(flood.answers)}
 

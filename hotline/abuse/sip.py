@@ -190,20 +190,47 @@ def garbage(place: Place, draw: random.Random) -> bytes:
     return draw.choice(torture.ALL).make(place)
 
 
-def many_connections(pbx: tuple[str, int], count: int, source: Iterator[str]) -> list[socket.socket]:
-    """TCP connections that say nothing, 500 from each address; as many as are accepted."""
-    opened: list[socket.socket] = []
-    address = next(source)
-    for number in range(count):
-        if number % 500 == 499:
-            address = next(source)
-        one = socket.socket()
-        one.settimeout(PATIENCE)
-        try:
-            one.bind((address, 0))
-            one.connect(pbx)
-        except OSError:
+@dataclass
+class Connections:
+    """TCP connections that say nothing, some hundred a second, 500 from each address; closed at the end."""
+
+    pbx: tuple[str, int]
+    count: int
+    source: Iterator[str]
+    opened: list[socket.socket] = field(default_factory=list)
+    refused: int = 0
+
+    def __post_init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Connections:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join(5)
+        for one in self.opened:
             one.close()
-            break
-        opened.append(one)
-    return opened
+
+    def _run(self) -> None:
+        address = next(self.source)
+        for number in range(1, self.count + 1):
+            if number % 500 == 0:
+                address = next(self.source)
+            # The PBX's queue for new connections holds five.
+            if self._stop.wait(0.003):
+                return
+            one = socket.socket()
+            one.settimeout(4 * PATIENCE)
+            try:
+                one.bind((address, 0))
+                one.connect(self.pbx)
+            except OSError:
+                one.close()
+                self.refused += 1
+            else:
+                self.opened.append(one)
