@@ -193,7 +193,7 @@ class _Run:
         filling, plans = 0.0, list[draw.Planned]()
         given = rate_of(step.rate, scenario, step.window)
         if step.fill:
-            filling = max(4.0, seats_of(step) / FILL_RATE)
+            filling = max(2.0, seats_of(step) / FILL_RATE)
             filled = seats_of(step) if given is None else step.talking
             plans = draw.already_talking(scenario, filled, filling, "1", chance)
         end = filling + step.settle + step.window
@@ -256,7 +256,7 @@ class _Run:
             found["calls_per_second"] = round(inside["begun"] / found["window_seconds"], 3)
             found["mean_talking"] = inside["talking_mean"]
             found |= self._ours(window, begun, cut_at)
-        found["recordings"] = self._recordings() if step.recorder != "off" else None
+        found["recordings"] = self._recordings(found["calls"]["served"]) if step.recorder != "off" else None
         return found
 
     def _ours(self, window: _Window, begun: list[records.Call], cut_at: float) -> dict[str, Any]:
@@ -346,14 +346,14 @@ class _Run:
             "outcomes": {str(k): n for k, n in Counter(row.outcome for row in inside).items()},
         }
 
-    def _recordings(self) -> dict[str, Any]:
+    def _recordings(self, served: int) -> dict[str, Any]:
         """The tone in the kept recordings, and in those still in the spool."""
         line = self.line
         files: list[Path] = []
         kept = 0
         if not self.step.bare:
             with contextlib.suppress(NotInTime):
-                until(lambda: self._kept() >= min(LISTENED, 12), 25, "recordings kept")
+                until(lambda: self._kept() >= min(12, served), 25, "recordings kept")
             with line.sessions() as session:
                 rows = session.scalars(select(Recording).where(Recording.path.is_not(None))).all()
                 kept = len(rows)
