@@ -20,6 +20,9 @@ LINK_HEADERS = {1: 14, 113: 16, 276: 20, 101: 0, 228: 0}
 """Link type of a pcap file -> bytes before the IP header: Ethernet, two kinds of `-i any`, bare IP."""
 ETHERNET = 1
 VLAN = 0x8100
+LARGEST = 65_535
+"""Bytes of a captured packet; more is no packet."""
+LONGEST_FILE_SECONDS = 3600
 MICROSECONDS, NANOSECONDS = 0xA1B2C3D4, 0xA1B23C4D
 
 Order = Literal["little", "big"]
@@ -152,16 +155,41 @@ def _header(data: bytes) -> tuple[Order, int, int] | None:
 
 
 def _walk(data: bytes, order: Order) -> tuple[NDArray[np.int64], int]:
-    """Where each whole record begins, and where the last one ends."""
+    """Where each whole record begins, and where the last one ends.
+
+    Where a disk was full the middle of a file may be missing: the walk goes on at the next record.
+    """
     starts: list[int] = []
     position, end = 24, len(data)
     while position + 16 <= end:
-        following = position + 16 + int.from_bytes(data[position + 8 : position + 12], order)
+        captured = int.from_bytes(data[position + 8 : position + 12], order)
+        if captured > LARGEST:
+            position = _next_record(data, position + 1, order)
+            continue
+        following = position + 16 + captured
         if following > end:
             break
         starts.append(position)
         position = following
     return np.array(starts, np.int64), position
+
+
+def _next_record(data: bytes, position: int, order: Order) -> int:
+    """The next place that looks like a record; the file's end where there is none."""
+    first = data[24:28] if order == "big" else data[27:23:-1]
+    second = int.from_bytes(first, "big")
+    while position + 16 <= len(data):
+        found, fraction, captured, sent = (
+            int.from_bytes(data[position + n : position + n + 4], order) for n in (0, 4, 8, 12)
+        )
+        if (
+            abs(found - second) <= LONGEST_FILE_SECONDS
+            and fraction < 1_000_000_000
+            and 28 <= captured <= min(sent, LARGEST)
+        ):
+            return position
+        position += 1
+    return len(data)
 
 
 def _number(buffer: NDArray[np.uint8], at: NDArray[np.int64], width: int, order: Order) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
     python -m recordings.capture [a|b]
 
-    tcpdump ─► ring/a/<run>/<second>.pcap          each half second: flush, heartbeat, bounds
+    tcpdump ─► ring/a/<run>/<second>.pcap          each half second: heartbeat, statistics, bounds
        │ dies: noted as an outage, started again after 0.2 s (doubled to 5 s)
        │ the clock is stepped: a new run, whose names cannot meet those of the old
 
@@ -68,7 +68,9 @@ def command(settings: Settings, folder: Path) -> list[str]:
     """The tcpdump that writes into `folder`. As root it stays root: it could not open the next file else."""
     line = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
     line += ["tcpdump", "-n", "-p", "-i", interface_of(settings)]
-    line += ["-s", str(SNAPLEN), "-B", str(KERNEL_BUFFER_KIB)]
+    # -U: each packet is in its file at once. (To have it flush by SIGUSR2 tears its output under load,
+    # because the handler meets a write that is half done.)
+    line += ["-U", "-s", str(SNAPLEN), "-B", str(KERNEL_BUFFER_KIB)]
     line += ["-G", str(ring.FILE_SECONDS), "-w", str(folder / "%s.pcap")]
     line += ["-Z", "root"] if os.geteuid() == 0 else []
     return [*line, filter_of(settings)]
@@ -119,7 +121,7 @@ class Keeper:
         self._before = (int(before.get("captured", 0)), int(before.get("dropped", 0)))
 
     def tick(self) -> None:
-        """One look: starts what is dead, flushes, counts, prunes, tells."""
+        """One look: starts what is dead, counts, prunes, tells."""
         now = time.monotonic()
         if abs(Clock.now() - self.clock.offset) > STEP_SECONDS and self.process:
             log.warning("the clock was stepped", seconds=round(Clock.now() - self.clock.offset, 3))
@@ -131,9 +133,7 @@ class Keeper:
         self._prune()
         if self.process:
             self._read_statistics()
-            # Before it listens these signals would end it.
-            if self._is_capturing():
-                self._signal(signal.SIGUSR2)
+            # Before it listens the signal would end it.
             if self._is_capturing() and now - self._statistics_at >= STATISTICS_SECONDS:
                 self._statistics_at = now
                 self._signal(signal.SIGUSR1)

@@ -103,6 +103,16 @@ def test_a_file_cut_anywhere_gives_its_whole_packets(cut: int) -> None:
     assert found.left_over + found.packets * size + 24 * (len(data) >= 24) == len(data)
 
 
+def test_a_hole_in_a_file_costs_what_was_in_it() -> None:
+    frames = [(BEGIN + n, udp(CITIZEN, US, rtp(n, n * 160, b"\x55" * 160))) for n in range(100)]
+    data = capture(frames)
+    size = 16 + len(frames[0][1])
+    torn = data[: 24 + 20 * size + 100] + data[24 + 40 * size + 9 :]
+    found = parse(torn, OURS, TRUNK).rows["seq"].tolist()
+    assert found[:20] == list(range(20))
+    assert found[-55:] == list(range(45, 100))
+
+
 def test_another_file_is_refused() -> None:
     with pytest.raises(NoCapture):
         parse(b"RIFF" * 20, OURS, TRUNK)
