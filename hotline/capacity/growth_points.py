@@ -34,6 +34,8 @@ class Point:
     """Agents have pages, which ask for pops."""
     pushes: float = 0.0
     """A second, to pages that look at the floor."""
+    steady: bool = True
+    """As many calls as end; costs are found by such steps only."""
     used_for: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -53,6 +55,14 @@ POINTS = (
 )  # fmt: skip
 """docs/bench.md, and 150 calls bridged before the first line was written."""
 
+COSTS = {
+    "asterisk": ("asterisk_talk", "mixmonitor"),
+    "cti": ("cti_call",),
+    "desktop": ("desktop_call",),
+    "worker": ("flac",),
+    "database": ("database_call",),
+}
+"""The costs of a part that newer results put in the place of the first ones."""
 SEATS_WITHIN = 50
 """Seats of the run by which the cost of a call was found: what they cost is in it."""
 PARTS = ("asterisk", "recorder", "cti", "desktop", "worker", "database")
@@ -120,22 +130,31 @@ NAMES = {
 
 def points(found: Mapping[str, Any], least: int = 4) -> list[Point]:
     """The points of the code, and those of every capacity run among the results."""
-    every = list(POINTS)
+    newer = fitted(found, UNITS).keys()
+    replaced = {part for part in PARTS if any(name in newer for name in COSTS.get(part, ()))}
+    every = [_without(point, replaced) for point in POINTS]
     for name, result in found.items():
-        for same in _by_recorder(_of_run(name, result)).values():
+        own = list(_of_run(name, result))
+        every += [point for point in own if not point.steady]
+        for same in _by_recorder(own).values():
             used = used_of(len(same)) if len(same) >= least else 0
             every += [
-                replace(
-                    point, used_for=frozenset({"asterisk", "cti", "desktop"}) if n < used else frozenset()
-                )
+                replace(point, used_for=frozenset(PARTS) if n < used else frozenset())
                 for n, point in enumerate(same)
             ]
     return every
 
 
+def _without(point: Point, replaced: set[str]) -> Point:
+    """A first point where newer costs stand in the place of its own. Of our own parts it tells nothing then:
+    its calls had no tickets, no drafts and hardly any talk. Asterisk's stays, held out."""
+    cores = {part: cores for part, cores in point.cores.items() if part == "asterisk" or part not in replaced}
+    return replace(point, cores=cores, used_for=point.used_for - replaced)
+
+
 def _of_run(name: str, result: Any) -> Iterator[Point]:
     """The steps of a capacity run: dictionaries that tell seats or calls and the CPU of parts."""
-    if not isinstance(result, Mapping) or result.get("part") in ("growth", "recording-cost"):
+    if not isinstance(result, Mapping) or result.get("part") in ("growth", "recording_cost"):
         return
     for step in _steps(result):
         point = point_of(step, name)
@@ -162,7 +181,8 @@ def _number(told: Any, name: str) -> float | None:
 
 def point_of(step: Mapping[str, Any], run: str) -> Point | None:
     """A step of `hotline.capacity.step` as a point; None where it tells no CPU, no calls or no talks."""
-    asked, seconds = step.get("step"), _number(step, "window_seconds")
+    # A job of a run has what was asked of it beside what was found; a step run alone keeps it under "step".
+    asked, seconds = step.get("step", step), _number(step, "window_seconds")
     calls = step.get("calls")
     inside = calls.get("in_window") if isinstance(calls, Mapping) else None
     talking, answered = _number(inside, "talking_mean"), _number(inside, "answered")
@@ -186,6 +206,7 @@ def point_of(step: Mapping[str, Any], run: str) -> Point | None:
         others,
         seats=_number(asked, "seats") or talking * 1.1,
         pages=not asked.get("bare"),
+        steady=not asked.get("rate"),
     )
 
 
@@ -195,7 +216,7 @@ def fitted(found: Mapping[str, Any], units: Mapping[str, Unit], least: int = 4) 
     The larger half of the steps is held out: the costs come from the smaller ones, and `check` shows how far
     they reach.
     """
-    better: dict[str, Unit] = {}
+    better = recorded(found.get("recording_cost"))
     for name, result in found.items():
         for recorder, same in _by_recorder(_of_run(name, result)).items():
             if len(same) >= least:
@@ -205,6 +226,25 @@ def fitted(found: Mapping[str, Any], units: Mapping[str, Unit], least: int = 4) 
     return better
 
 
+def recorded(result: Any) -> dict[str, Unit]:
+    """Asterisk's second of talk, bare and with MixMonitor, from `hotline capacity recording-cost`."""
+    variants, calls = _list(result, "variants"), _number(result, "calls")
+    shipped = next((one for one in variants if _number(one, "to_shipped") == 1.0), None)
+    cores, bare = _number(shipped, "cores"), _number(shipped, "bare_cores")
+    if not (calls and cores and bare and cores > bare):
+        return {}
+    source = "`recording_cost`, as shipped and bare"
+    return {
+        name: replace(UNITS[name], value=round(found * 1000 / calls, 3), kind=MEASURED, source=source)
+        for name, found in (("asterisk_talk", bare), ("mixmonitor", cores - bare))
+    }
+
+
+def _list(told: Any, name: str) -> Sequence[Any]:
+    found = told.get(name) if isinstance(told, Mapping) else None
+    return found if isinstance(found, list) else []
+
+
 def used_of(steps: int) -> int:
     """So many of the steps, the smallest first, costs are found by."""
     return (steps + 1) // 2
@@ -212,44 +252,61 @@ def used_of(steps: int) -> int:
 
 def _by_recorder(own: Iterable[Point]) -> dict[str, list[Point]]:
     found: dict[str, list[Point]] = {}
-    for point in sorted(own, key=lambda point: point.talking):
+    for point in sorted((one for one in own if one.steady), key=lambda point: point.talking):
         found.setdefault(point.recorder, []).append(point)
     return found
 
 
 def fit(same: Sequence[Point], recorder: str, units: Mapping[str, Unit], source: str) -> dict[str, Unit]:
-    """Asterisk's cost of a second of talk, the cti's and the desktop's of a call. What else these parts do
-    (set-ups, waiting, seats, standing still) is taken off first, by the units that there are."""
+    """Asterisk's cost of a second of talk, after what set-ups, waiting and seats cost by the units that there
+    are; our parts' of a call and of standing still, the worker's of a recorded minute."""
     better: dict[str, Unit] = {}
 
     def put(name: str, ms: float) -> None:
-        if ms > 0:
-            better[name] = replace(UNITS[name], value=round(ms, 4), kind=MEASURED, source=source)
+        better[name] = replace(UNITS[name], value=round(max(0.0, ms), 4), kind=MEASURED, source=source)
 
     told = [point for point in same if "asterisk" in point.cores]
     if len(told) >= 2:
-        rest = [_rest(point, "asterisk", units, "talking") for point in told]
+        others = [model(replace(point, talking=0.0), units)["asterisk"] for point in told]
+        rest = [1000 * (p.cores["asterisk"] - other) for p, other in zip(told, others, strict=True)]
         talk = _slope([point.talking for point in told], rest)
         if recorder in ("mixmonitor", "both"):
             put("mixmonitor", talk - value(units, "asterisk_talk"))
         else:
             put("asterisk_talk", talk)
-    for part, each in (("cti", "cti_call"), ("desktop", "desktop_call")):
+    for part, still, each in (("cti", "cti_base", "cti_call"), ("desktop", "desktop_base", "desktop_call")):
         told = [point for point in same if part in point.cores and point.pages]
         if len(told) >= 2:
-            call = _slope(
-                [point.calls for point in told], [_rest(point, part, units, "calls") for point in told]
-            )
+            base, call = _line([point.calls for point in told], [1000 * point.cores[part] for point in told])
             if part == "desktop":
                 call -= value(units, "changes_a_call") * value(units, "desktop_change")
+            put(still, base)
             put(each, call)
+    # Seats grow with the calls in these steps: what they cost is in the cost of a call.
+    if "cti_call" in better:
+        put("cti_seat", 0.0)
+    told = [point for point in same if "worker" in point.cores and point.pages]
+    if told:
+        minutes = [point.talking / 60 for point in told]
+        put("flac", _slope(minutes, [1000 * point.cores["worker"] for point in told]))
+        put("kept", 0.0)
+    told = [point for point in same if "database" in point.cores]
+    if told:
+        each_call = _slope(
+            [point.calls for point in told], [1000 * point.cores["database"] for point in told]
+        )
+        put("database_call", each_call)
     return better
 
 
-def _rest(point: Point, part: str, units: Mapping[str, Unit], without: str) -> float:
-    """CPU ms a second of a part that its other work does not explain."""
-    less = replace(point, talking=0.0) if without == "talking" else replace(point, calls=0.0)
-    return 1000 * (point.cores[part] - model(less, units)[part])
+def _line(along: list[float], wanted: list[float]) -> tuple[float, float]:
+    """(what is used standing still, what one more costs), by least squares, neither below 0."""
+    each, base = np.polyfit(along, wanted, 1) if len(set(along)) > 1 else (0.0, min(wanted))
+    if base < 0:
+        return 0.0, _slope(along, wanted)
+    if each < 0:
+        return float(np.mean(wanted)), 0.0
+    return float(base), float(each)
 
 
 def _slope(along: list[float], wanted: list[float]) -> float:

@@ -181,6 +181,23 @@ def test_a_capacity_run_gives_points_and_costs_of_its_smaller_half() -> None:
     assert [row["used"] for row in rows if row["point"].endswith("300 talking")] == ["held out"] * 3
 
 
+def test_a_job_keeps_what_was_asked_of_it_beside_its_figures() -> None:
+    told = step(50, 0.3, 0.42)
+    job = {**told, **told["step"]}  # type: ignore[dict-item]
+    del job["step"]
+    assert growth_points.point_of(job, "x") == growth_points.point_of(told, "x")
+
+
+def test_what_a_recording_costs_is_taken_from_its_own_run() -> None:
+    ran = {
+        "calls": 100,
+        "variants": [{"to_shipped": 0.5}, {"to_shipped": 1.0, "cores": 0.9, "bare_cores": 0.4}],
+    }
+    fitted = growth_points.fitted({"recording_cost": ran}, UNITS)
+    assert (fitted["asterisk_talk"].value, fitted["mixmonitor"].value) == (4.0, 5.0)
+    assert growth_points.recorded({"calls": 100, "variants": "none"}) == {}
+
+
 def test_results_of_others_are_taken_as_they_are() -> None:
     assert growth_points.points({"x": {"anything": [1, "two", None]}, "y": 3}) == list(growth_points.POINTS)
     assert growth_points.fitted({"x": {"jobs": []}}, UNITS) == {}
