@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from hotline.abuse import sip
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hotline.abuse import sip, web
 from hotline.abuse.message import invite
 from hotline.guard import doors
 from hotline.phones.desk_phone import Habit
 from hotline.phones.identity import Caller
 from hotline.secrets import seat_password
+from hotline.soak import judge
+from hotline.soak.look import look
 from tests.line import Line, until
 
 
@@ -70,3 +78,37 @@ def test_torture_messages_and_garbage_let_nothing_in(line: Line) -> None:
     seats = [one for one in line.ari("endpoints") if one["resource"] != "trunk"]
     assert not [one for one in seats if one["state"] == "online" or one["channel_ids"]]
     assert doors.asterisk(line.settings) == running
+
+
+@pytest.mark.parametrize(
+    ("kind", "sockets"), [("slow bodies", 400), ("handshakes", 100)]
+)
+def test_the_desk_answers_its_agents_while_strangers_hang_on_it(line: Line, kind: str, sockets: int) -> None:
+    desk = line.desk("supervisor01")
+    target = web.Target("127.0.0.1", line.settings.web_port)
+    with ThreadPoolExecutor(1) as beside:
+        attack = beside.submit(lambda: asyncio.run(web.run(kind, target, 1.5, sockets)))
+        slowest = 0.0
+        while not attack.done():
+            began = time.monotonic()
+            desk.ask("GET", "/api/board")
+            slowest = max(slowest, time.monotonic() - began)
+    assert attack.result().opened >= sockets
+    assert slowest < 2
+    assert "101" not in attack.result().answers, "nobody has got a line"
+
+
+def test_after_some_calls_nothing_is_left_but_rows(line: Line) -> None:
+    line.phones("8001", habit=Habit(answer_after=0.1, talk=0.3))
+    line.agent()
+    citizens = line.citizens()
+    before = look(line, 0, 0.0)
+    made = citizens.dial_many(2, 0.5, callers=[Caller("13812345679")], keys="1", timeout=20)
+    line.ended("8613812345679", 2)
+    until(lambda: not any(line.settings.monitor.iterdir()), 20, "recordings kept")
+    after = look(line, made.made, 10.0)
+    assert made.answered == 2
+    assert all(row["met"] for row in judge.left(after)), after["left"]
+    assert after["rows"]["calls"] == before["rows"]["calls"] + 2
+    assert after["parts"]["desktop"]["pss"] > 10e6
+    assert abs(after["parts"]["pbx"]["fds"] - before["parts"]["pbx"]["fds"]) < 10
