@@ -270,12 +270,13 @@ def ramp_gave(one: Figures) -> str:
 def verdicts(result: Figures) -> list[Verdict]:
     """All targets of the run, in the order of the report."""
     found: list[Verdict] = []
-    at = f"{MUST_CARRY} seats talking: "
-    one = job(result, "ours", MUST_CARRY)
-    if one:
-        found += [Verdict(at + v.target, v.found, v.met) for v in carried(one)]
-    else:
-        found.append(Verdict(f"{MUST_CARRY} seats talking", "not measured", None))
+    for kind in ("ours", "other recorder"):
+        one = job(result, kind, MUST_CARRY)
+        if one:
+            at = f"{MUST_CARRY} seats talking, {one['recorder']}: "
+            found += [Verdict(at + v.target, v.found, v.met) for v in carried(one)]
+        elif kind == "ours":
+            found.append(Verdict(f"{MUST_CARRY} seats talking", "not measured", None))
     found.append(flat(result))
     extreme = job(result, "overload")
     if extreme:

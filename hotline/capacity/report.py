@@ -405,14 +405,17 @@ def drawn(result: Figures) -> dict[str, str]:
     bars = []
     for one in judge.jobs(result, "bare"):
         ours, off = judge.job(result, "ours", one["talking"]), judge.job(result, "bare off", one["talking"])
-        for label, each in (("plain", off), ("bare", one), ("ours", ours)):
+        other = judge.job(result, "other recorder", one["talking"])
+        for label, each in (("plain", off), ("bare", one), ("ours", ours), ("other", other)):
             if each:
                 parts_of = {
                     NAMES.get(part, part): cost(each, part) or 0.0
                     for part in OURS
                     if part in each["cpu_percent"]
                 }
-                bars.append((f"{label}\n{one['talking']}", parts_of))
+                bars.append(
+                    (f"{each['recorder'] if label == 'other' else label}\n{one['talking']}", parts_of)
+                )
     if bars:
         found["cost.svg"] = charts.stacks(
             "CPU for a talk of 180 s: not recorded, bare Asterisk, with us", "CPU seconds", bars
@@ -440,6 +443,7 @@ def drawn(result: Figures) -> dict[str, str]:
 def block(result: Figures, chinese: bool = False) -> str:
     """The table and two charts for a README."""
     date = result["date"][:10]
+    recorder = next((one["recorder"] for one in judge.jobs(result, "ours")), "")
     if chinese:
         head = [
             "同时通话席位",
@@ -453,7 +457,8 @@ def block(result: Figures, chinese: bool = False) -> str:
         ]
         intro = (
             f"{date} 的 `make capacity`，{result['machine']['cores']} 核一台机器，"
-            "PBX、我们的全部部件和压力发生器都在上面，每通都双声道录音，通话平均 180 s："
+            "PBX、我们的全部部件和压力发生器都在上面，每通都双声道录音"
+            f"（{recorder}），通话平均 180 s："
         )
         more = (
             "目标是否达到、最先坏的是什么、裸 Asterisk 对照、故障与滥用："
@@ -465,7 +470,8 @@ def block(result: Figures, chinese: bool = False) -> str:
                 "CPU: Asterisk", "cti + desktop", "machine, of 200 %"]  # fmt: skip
         intro = (
             f"`make capacity` of {date} on one machine of {result['machine']['cores']} cores, with PBX, all"
-            " our parts and the load generator on it, every call recorded, talks of 180 s:"
+            " our parts and the load generator on it, every call recorded"
+            f" ({recorder}), talks of 180 s:"
         )
         more = (
             "Targets met and missed, what broke first and why, bare Asterisk beside it, faults, abuse: "

@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 from sqlalchemy import func, select
 
+from cti.ami import AmiError
 from db.models import Call, Recording
 from hotline.bench.child import Child, ChildFailed
 from hotline.bench.figures import percentile, spread, within
@@ -122,7 +123,7 @@ class _Run:
         before = line.look(self.others)
         most = 0
         while time.time() < begin_at + step.window:
-            most = max(most, line.channels())
+            most = max(most, _asked(line.channels, -1))
             _pause_until(min(time.time() + 5, begin_at + step.window))
         after = line.look(self.others)
         self.others.pop("measuring: tcpdump", None)
@@ -136,7 +137,10 @@ class _Run:
 
     def _people(self) -> None:
         step, line = self.step, self.line
-        line.start(*(["pbx"] if step.bare else []))
+        recorders = ["recorder", "recorder2"][: len(line.settings.recorder_names)]
+        line.start(*(["pbx", *recorders] if step.bare else []))
+        for name in line.settings.recorder_names:
+            until((line.settings.recorder_alive / name).exists, 15, f"recorder {name} at work")
         if step.recorder == "off":
             # The dialplan takes a call for recorded where this is set, for the whole line.
             line.ami("Setvar", Variable="HL_RECORDING", Value="1")
@@ -217,15 +221,15 @@ class _Run:
         step, line = self.step, self.line
         citizens.wait(0)
         cut_at = time.time()
-        line.hang_up_all()
+        _asked(line.hang_up_all, None)
         with contextlib.suppress(NotInTime):
-            until(lambda: line.channels() == 0, 15, "all calls ended")
-        left = line.channels()
+            until(lambda: _asked(line.channels, -1) == 0, 20, "all calls ended")
+        left = _asked(line.channels, -1)
         calls, seat_calls = records.calls(citizens.events()), records.calls(line.sipps["seats"].events())
         begun = [call for call in calls if "DIALLED" in call.at]
         found: dict[str, Any] = {
             "window_seconds": round(window.after.at - window.before.at, 2),
-            "versions": versions(line),
+            "versions": _asked(lambda: versions(line), {}),
             "drawn_means": {
                 "talk": round(self.scenario.talk.drawn_mean(), 2),
                 "after_call": round(self.scenario.after_call.drawn_mean(), 2),
@@ -393,6 +397,14 @@ def _pause_until(moment: float) -> None:
     left = moment - time.time()
     if left > 0:
         time.sleep(left)
+
+
+def _asked(question: Callable[[], Any], otherwise: Any) -> Any:
+    """What Asterisk answers; an Asterisk too busy to answer in time is no reason to end a step."""
+    try:
+        return question()
+    except (OSError, TimeoutError, AmiError):
+        return otherwise
 
 
 def _one_of(talking: int) -> int:

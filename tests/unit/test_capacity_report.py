@@ -106,7 +106,7 @@ def test_what_broke_first_is_named_with_its_step_and_cause(result: dict[str, Any
     assert "in 15 of 20 recordings" in told
     assert "the processor was full" in told
     missed = {one.target for one in judge.verdicts(worse) if one.met is False}
-    assert missed == {"150 seats talking: no gap in a recording"}
+    assert missed == {"150 seats talking, mixmonitor: no gap in a recording"}
 
 
 def test_a_step_that_failed_is_what_broke_first(result: dict[str, Any]) -> None:
