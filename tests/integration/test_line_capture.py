@@ -145,7 +145,9 @@ def test_a_recorder_killed_in_a_call_loses_the_seconds_it_was_dead() -> None:
         runs = _runs(tones(sound))
         talk = (frozenset({CITIZEN}), frozenset({AGENT}))
         silent = sum(count for pair, count in runs if pair == (frozenset(), frozenset())) / 10
-        assert runs[0][0] == runs[-1][0] == talk
+        quiet = next(at for at, (pair, _) in enumerate(runs) if pair == (frozenset(), frozenset()))
+        assert talk in [pair for pair, _ in runs[:quiet]], runs
+        assert talk in [pair for pair, _ in runs[quiet:]], runs
         assert 1.5 < silent < 4.5
         assert told["missing_seconds"] == pytest.approx(silent, abs=1.2)
         assert line.ledger("8613812366002")[0].outcome == "answered"
