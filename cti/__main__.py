@@ -192,11 +192,15 @@ class Cti:
         if before is None or after is None:
             return
         if before.state == "three_way":
-            self._aside(self.third_party.join_the_two(before, after))
+            self._aside(self._two_remain(before, after))
         if {before.state, after.state} == {"talking", "holding"} and before.seat == after.seat:
             word = "HELD" if after.state == "holding" else "RESUMED"
             at = after.event_at or round(time.time() * 1000)
             self._aside(self._note(word, after.uid, after.seat or "", at))
+
+    async def _two_remain(self, before: f.FloorCall, after: f.FloorCall) -> None:
+        if await self.third_party.join_the_two(before, after):
+            await self.supervision.listen_again(after.uid)
 
     async def _note(self, word: str, uid: str, seat: str, at: int) -> None:
         try:
@@ -239,6 +243,9 @@ class Cti:
 
     async def _ask(self) -> f.Floor:
         queue_status = await self.ami.listing("QueueStatus")
+        if words.called_in_the_future(queue_status, round(time.time())):
+            log.warning("clock_went_back", remedy="app_queue forgets when its members had their last calls")
+            await self.ami.action("QueueReset")
         channels = await self.ami.listing("CoreShowChannels")
         devices = await self.ami.listing("DeviceStateList")
         return words.floor_of(

@@ -319,20 +319,22 @@ class Copier:
         touched: dict[str, ledger.CallFacts],
         written: dict[str, Parts],
     ) -> None:
-        """Asterisk was started anew: what was open then ended with it."""
+        """Asterisk was started anew: what was open then ended with it.
+
+        What stands before this line is older, whatever its stamps say: the clock may have been set back.
+        """
         session.flush()
         rows = session.scalars(
             select(models.Call.uid).where(
                 models.Call.pbx == self.pbx,
                 models.Call.outcome.is_(None),
-                models.Call.arrived_at <= at + timedelta(seconds=1),
             )
         ).all()
         for uid, facts in self._folded(session, [u for u in rows if u not in touched]).items():
             touched[uid], written[uid] = facts, facts.parts
         for uid, facts in touched.items():
-            if facts.outcome is None and facts.arrived_at <= at:
-                touched[uid] = ledger.close_at_restart(facts, at)
+            if facts.outcome is None:
+                touched[uid] = ledger.close_at_restart(facts, max(at, facts.arrived_at))
 
     def _save(
         self, session: Session, touched: dict[str, ledger.CallFacts], written: dict[str, Parts]

@@ -381,6 +381,17 @@ class Supervision:
             elif call is None or call.uid != watch.call:
                 await self._pause_or_end(by, await self._how_it_ended(watch))
 
+    async def listen_again(self, uid: str) -> None:
+        """A new snoop for whoever is in this call, after the old one is gone (see `_gone`).
+
+        A snoop that was on the agent's channel before a three-way and after it may hear the agent alone: on
+        a loaded machine one in ten did. A new one beside it inherits that; a new one after it does not.
+        """
+        for watch in [watch for watch in self.watches.values() if watch.call == uid and watch.snoop]:
+            async with self._lock(watch.by):
+                if self.watches.get(watch.by, watch).snoop == watch.snoop and watch.state == "on":
+                    await self._delete("channels", watch.snoop)
+
     async def _how_it_ended(self, watch: Watch) -> str:
         """`transferred` when the call goes on elsewhere: between its two seats it is not on the floor."""
         for wait in (*TRANSFER, None):

@@ -90,15 +90,19 @@ class ThirdParty:
             await self._hang_up(party.channel)
         await self._hang_up(call.seat_channel)
 
-    async def join_the_two(self, before: FloorCall, after: FloorCall) -> None:
-        """After a three-way that has lost its party: agent and citizen directly together again."""
+    async def join_the_two(self, before: FloorCall, after: FloorCall) -> bool:
+        """After a three-way that has lost its party: agent and citizen directly together again, and whether
+        they are."""
         if before.state != "three_way" or after.state != "talking" or after.seat != before.seat:
-            return
+            return False
         try:
             await self._setvar(after.seat_channel, "HL_CITIZEN", after.channel)
             await self._send_aside(after, "back-to-citizen", "between")
-        except AmiError as error:  # one of them has hung up as well
+            await self._commands.together(after)
+        except (AmiError, Refused) as error:  # one of them has hung up as well
             log.info("two_not_joined", call=after.uid, error=str(error))
+            return False
+        return True
 
     # --- Asterisk's words ------------------------------------------------------------------------
 
