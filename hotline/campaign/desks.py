@@ -28,6 +28,7 @@ TRY_AGAIN = 1.5
 WRITES = 0.7
 """Share of the talks that a ticket is written of."""
 READY_AGAIN = 3.0
+CONNECT_AGAIN = 0.7
 LOOK = 0.25
 BEAT_LATE = 3.5
 """Seconds without a beat (they come every two) after which a screen is not believed."""
@@ -35,6 +36,15 @@ WRONG_FOR = 10.0
 """A seat shown otherwise than its telephone is, for longer than this, is stuck."""
 SHOWN = {"talking": "talking", "holding": "talking", "ringing": "ringing"}
 FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
+
+
+async def stay_connected(socket: socketio.AsyncClient, address: str) -> None:
+    """Connect again for ever: the library's own loop ends at the first request that is not answered."""
+    while True:
+        if not socket.connected:
+            with contextlib.suppress(*FAILURES, socketio.exceptions.SocketIOError, ValueError):
+                await socket.connect(address, transports=["websocket"], wait_timeout=5)
+        await asyncio.sleep(CONNECT_AGAIN)
 
 
 class AgentsPage(Page):
@@ -51,6 +61,7 @@ class AgentsPage(Page):
         self._chance = Random(f"tickets {seed} {seat}")
         self._begun: str | None = None
         self._readying = False
+        self.socket.reconnection = False
 
     def _take(self, push: dict[str, Any]) -> None:
         if push.get("seat"):
@@ -74,6 +85,7 @@ class AgentsPage(Page):
             self._spawn(self._be_ready())
 
     async def _be_present(self) -> None:
+        self._spawn(stay_connected(self.socket, self.address))
         while True:
             await asyncio.sleep(PRESENCE_SECONDS)
             with contextlib.suppress(socketio.exceptions.SocketIOError):
@@ -136,9 +148,7 @@ class SupervisorsPage:
         self._open = False
         self.seen = asyncio.Event()
         self._work: set[asyncio.Task[None]] = set()
-        self.socket = socketio.AsyncClient(
-            http_session=http, handle_sigint=False, reconnection_delay=0.5, reconnection_delay_max=2
-        )
+        self.socket = socketio.AsyncClient(http_session=http, handle_sigint=False, reconnection=False)
         self.socket.on("beat", self._beat)
         self.socket.on("floor_map", self._map)
         self.socket.on("connect", self._connected)
@@ -151,7 +161,15 @@ class SupervisorsPage:
         body, headers = {"login": login, "password": password}, {"X-CSRF-Token": csrf}
         async with self.http.post(f"{self.address}/api/session", json=body, headers=headers) as answer:
             answer.raise_for_status()
-        await self.socket.connect(self.address, transports=["websocket"], wait_timeout=10)
+        task = asyncio.get_running_loop().create_task(stay_connected(self.socket, self.address))
+        self._work.add(task)
+
+    async def close(self) -> None:
+        for task in self._work:
+            task.cancel()
+        with contextlib.suppress(*FAILURES, socketio.exceptions.SocketIOError):
+            await self.socket.disconnect()
+        await self.http.close()
 
     @property
     def good(self) -> bool:
@@ -280,9 +298,7 @@ class Desks:
             for page in self.pages:
                 with contextlib.suppress(*FAILURES, socketio.exceptions.SocketIOError):
                     await page.close()
-            with contextlib.suppress(*FAILURES, socketio.exceptions.SocketIOError):
-                await self.boss.socket.disconnect()
-            await self.boss.http.close()
+            await self.boss.close()
 
     async def _look(self) -> None:
         """Every quarter of a second: is the map good, and does it show the seats as the telephones are?"""

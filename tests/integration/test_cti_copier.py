@@ -237,6 +237,20 @@ def test_parts_that_are_open_when_the_pbx_dies_end_with_it(journal: Path, engine
     assert calls(engine)["pbx1-1795289075.0"].talk_ms == 309_750
 
 
+def test_what_was_open_when_the_pbx_died_ends_also_where_the_clock_was_set_back(
+    journal: Path, engine: Engine
+) -> None:
+    journal.write_text(START + "".join(LONG_CALL.splitlines(keepends=True)[:12]))
+    copy_all(copier(journal, engine))
+    with journal.open("a") as file:
+        file.write("1795285475|NONE|NONE|NONE|QUEUESTART|\n")  # an hour before the call came
+    copy_all(copier(journal, engine))
+    row = calls(engine)["pbx1-1795289075.0"]
+    assert (row.outcome, row.reason) == ("answered", "pbx_died")
+    assert row.ended_at is not None
+    assert row.ended_at >= row.arrived_at
+
+
 class Noted:
     """What `note_ended` was told, and what was in the session then."""
 
