@@ -49,7 +49,7 @@ def lines(
     out.append(_text(LEFT - 8, TOP - 12, up, "start", "#555555"))
     if limit and limit[1] <= ys[-1]:
         out.append(_line(LEFT, py(limit[1]), WIDTH - RIGHT, py(limit[1]), "#c00000", "5 4"))
-        out.append(_text(WIDTH - RIGHT + 6, py(limit[1]) + 4, limit[0], "start", "#c00000"))
+        out.append(_text(LEFT + 4, py(limit[1]) - 5, limit[0], "start", "#c00000"))
     ends = _apart([py(points[-1][1]) for points in drawn.values()])
     for place, ((name, points), end) in enumerate(zip(drawn.items(), ends, strict=True)):
         colour = COLOURS[place % len(COLOURS)]

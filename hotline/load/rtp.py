@@ -24,6 +24,8 @@ PAUSE_MS = 200.0
 """A longer wait between two packets is a stream that was stopped (hold, end), not jitter."""
 FRAME = 160
 LEAST_PACKETS = 100
+ALAW, AFTER_KEY = 8, 0.3
+"""Payload type of the audio; seconds after a key in which a stream finds its step again."""
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Stream:
     _stamp: int = field(default=0, repr=False)
 
     def take(self, at: float, sequence: int, stamp: int, mark: bool) -> None:
-        """One packet, in the order of arrival."""
+        """One packet, in the order of arrival; `mark`: something new begins here, nothing is compared."""
         if not self.packets:
             self.begin = at
         else:
@@ -62,7 +64,7 @@ class Stream:
                 return
             gap = (at - self.end) * 1000
             moved = (stamp - self._stamp) & 0xFFFFFFFF
-            if moved // FRAME == ahead and ahead < 1000:
+            if moved // FRAME == ahead and gap <= PAUSE_MS:
                 self.lost += ahead - 1
             if gap > PAUSE_MS or (ahead > 1 and moved // FRAME != ahead):
                 # Another source in the same stream (prompt, music, agent), or silence before it.
@@ -110,8 +112,11 @@ def packets(data: bytes) -> Iterator[tuple[float, int, int, bytes]]:
 
 
 def streams(found: Iterable[tuple[float, int, int, bytes]]) -> list[Stream]:
-    """The RTP streams of the packets; key presses (other payload types than A-law) only count as arrived."""
+    """The RTP streams of the packets. Around a key press (another payload type) nothing is compared: SIPp's
+    own timing is another there.
+    """
     known: dict[tuple[int, int, int], Stream] = {}
+    pressed: dict[tuple[int, int, int], float] = {}
     for at, source, target, payload in found:
         if len(payload) < 12 or payload[0] >> 6 != 2 or 64 <= (payload[1] & 0x7F) <= 95:
             continue
@@ -119,7 +124,10 @@ def streams(found: Iterable[tuple[float, int, int, bytes]]) -> list[Stream]:
         key = (source, target, ssrc)
         if key not in known:
             known[key] = Stream(*key)
-        known[key].take(at, sequence, stamp, bool(payload[1] & 0x80))
+        if payload[1] & 0x7F != ALAW:
+            pressed[key] = at
+        mark = bool(payload[1] & 0x80) or at - pressed.get(key, -1e9) < AFTER_KEY
+        known[key].take(at, sequence, stamp, mark)
     return [one for one in known.values() if one.packets >= LEAST_PACKETS]
 
 
