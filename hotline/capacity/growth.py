@@ -226,7 +226,7 @@ def _split(grown: City, nodes: int, say: Say) -> Iterable[Played]:
     wish = replace(load(grown), ring_seconds=0.0, after_call_seconds=_after(grown))
     calls = calls_for(seats, wish, NORM)
     each = evenly(nodes, seats)
-    # Every other node has fewer seats than the dispatcher takes it to have: a lunch it does not know of.
+    # As many seats, but not where the dispatcher takes them to be.
     uneven = tuple(replace(group, seats=round(group.seats * (0.8, 1.2)[group.node % 2])) for group in each)
     believed = tuple(group.seats for group in each)
     for name, groups, more in (
@@ -239,7 +239,7 @@ def _split(grown: City, nodes: int, say: Say) -> Iterable[Played]:
             {"routing": Routing.ROUND_ROBIN, "hand_on_after": HANDED_ON_AFTER},
         ),
         (
-            "fewest calls first, but every other node lacks a fifth of its seats",
+            "fewest calls first, but a fifth of every other node's seats is at its neighbour",
             uneven,
             {"believed": believed},
         ),

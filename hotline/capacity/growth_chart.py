@@ -141,8 +141,8 @@ def _short(name: str) -> str:
     for long, brief in (
         (" of all seats, which several nodes cannot have", ""),
         (
-            "fewest calls first, but every other node lacks a fifth of its seats",
-            "fewest first, a fifth missing",
+            "fewest calls first, but a fifth of every other node's seats is at its neighbour",
+            "fewest first, seats uneven",
         ),
         ("one after the other", "in turn"),
     ):

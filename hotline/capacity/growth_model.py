@@ -60,6 +60,7 @@ UNITS: dict[str, Unit] = {
     "mixmonitor": _measured(5.5, "CPU ms a second recorded", f"{_FACTS}: 1.45 cores with, 0.63 without"),
     "capture": _measured(0.2, "CPU ms a second recorded", f"{_FACTS}: 0.03 core of dumpcap"),
     "asterisk_seat": _measured(0.5, "CPU ms a second and seat", "`bench floor`: 300 seats against 50"),
+    "capture_cut": _measured(0.39, "CPU ms a second recorded", "`capture`: 300 calls, segments and cuts"),
     "asterisk_channel_kb": _measured(277, "kB a channel", f"{_PROBE}: 100 in the queue"),
     # ours
     "cti_base": _measured(28, "CPU ms a second", f"{_BENCH_POP}, 10 against 3 calls/s"),
@@ -71,7 +72,7 @@ UNITS: dict[str, Unit] = {
     "desktop_push": _measured(0.18, "CPU ms a push to one page", "`bench floor`: 50 pages against 10"),
     "desktop_mb": _measured(500, "MB a desktop", "`bench floor`: 636 MB less its 43,000 calls"),
     "changes_a_call": _measured(7, "changes a call", "`bench floor`"),
-    "view_bytes": _measured(2233, "bytes a call of the day", _PROBE),
+    "view_bytes": _measured(1784, "bytes a call of the day", _PROBE),
     "view_read": _measured(0.034, "CPU ms a call of the day, every ten minutes", _PROBE),
     "board_figures": _measured(47.5e-6, "CPU ms a call of the day, twice a second", _PROBE),
     "login": _measured(169, "CPU ms a log-in", _PROBE),
@@ -279,7 +280,9 @@ def desktop_cores(city: City, met: Traffic, units: Mapping[str, Unit]) -> float:
 
 def worker_cores(answered: float, city: City, units: Mapping[str, Unit]) -> float:
     """Of one node with so many answered calls a second."""
-    return answered * (city.talk_seconds / 60 * value(units, "flac") + value(units, "kept")) / 1000
+    cut = value(units, "capture_cut") if city.recorder in ("capture", "both") else 0.0
+    each = city.talk_seconds * (value(units, "flac") / 60 + cut) + value(units, "kept")
+    return answered * each / 1000
 
 
 def database_cores(met: Traffic, units: Mapping[str, Unit]) -> float:

@@ -72,6 +72,7 @@ def model(point: Point, units: Mapping[str, Unit]) -> dict[str, float]:
     """Cores of each part at this point, by the model's costs."""
     in_asterisk = value(units, "mixmonitor") if point.recorder in ("mixmonitor", "both") else 0.0
     beside = value(units, "capture") if point.recorder in ("capture", "both") else 0.0
+    cut = value(units, "capture_cut") if point.calls and beside else 0.0
     answered = point.calls
     desktop = value(units, "desktop_base") + point.calls * value(units, "changes_a_call") * value(
         units, "desktop_change"
@@ -89,7 +90,7 @@ def model(point: Point, units: Mapping[str, Unit]) -> dict[str, float]:
         + point.calls * value(units, "cti_call")
         + max(0.0, point.seats - SEATS_WITHIN) * value(units, "cti_seat"),
         "desktop": desktop,
-        "worker": point.talking / 60 * value(units, "flac") + point.calls * value(units, "kept"),
+        "worker": point.talking * (value(units, "flac") / 60 + cut) + point.calls * value(units, "kept"),
         "database": point.calls * value(units, "database_call"),
     }
     return {name: ms / 1000 for name, ms in found.items()}
@@ -154,7 +155,7 @@ def _without(point: Point, replaced: set[str]) -> Point:
 
 def _of_run(name: str, result: Any) -> Iterator[Point]:
     """The steps of a capacity run: dictionaries that tell seats or calls and the CPU of parts."""
-    if not isinstance(result, Mapping) or result.get("part") in ("growth", "recording_cost"):
+    if not isinstance(result, Mapping) or result.get("part") in ("growth", "recording_cost", "capture"):
         return
     for step in _steps(result):
         point = point_of(step, name)
@@ -216,7 +217,7 @@ def fitted(found: Mapping[str, Any], units: Mapping[str, Unit], least: int = 4) 
     The larger half of the steps is held out: the costs come from the smaller ones, and `check` shows how far
     they reach.
     """
-    better = recorded(found.get("recording_cost"))
+    better = recorded(found.get("recording_cost")) | captured(found.get("capture"))
     for name, result in found.items():
         for recorder, same in _by_recorder(_of_run(name, result)).items():
             if len(same) >= least:
@@ -237,6 +238,22 @@ def recorded(result: Any) -> dict[str, Unit]:
     return {
         name: replace(UNITS[name], value=round(found * 1000 / calls, 3), kind=MEASURED, source=source)
         for name, found in (("asterisk_talk", bare), ("mixmonitor", cores - bare))
+    }
+
+
+def captured(result: Any) -> dict[str, Unit]:
+    """What the worker spends on a second that the passive recorder has captured, at its largest step."""
+    rows = [row for row in _list(result, "cutter") if _number(row, "calls")]
+    if not rows:
+        return {}
+    most = max(rows, key=lambda row: _number(row, "calls") or 0.0)
+    percent = (_number(most, "segments_percent") or 0.0) + (_number(most, "cuts_percent") or 0.0)
+    calls = _number(most, "calls") or 1.0
+    source = f"`capture`: {calls:.0f} calls, segments and cuts"
+    return {
+        "capture_cut": replace(
+            UNITS["capture_cut"], value=round(percent * 10 / calls, 4), kind=MEASURED, source=source
+        )
     }
 
 

@@ -214,9 +214,9 @@ def _check(result: Mapping[str, Any]) -> str:
         for one in result["simulated"]["against_formula"]
     ]
     return (
-        "Model against measured points, in cores. `held out`: no cost was found by this point. Of a capacity run "
-        "the smaller half of the steady steps gives the costs, the larger half and all others are held out; where "
-        "the machine was full, the model says more than was used, because packets were lost.\n\n"
+        "Model against measured points, in cores. `held out`: no cost was found by this point. Of a capacity "
+        "run the smaller half of the steady steps gives the costs, the larger half and all others are held "
+        "out; where the machine was full, the model says more than was used, because packets were lost.\n\n"
         + _table(["point", "part", "measured", "model", "error", ""], rows)
         + "\n\nSimulation / Erlang:\n\n"
         + _table(["", "in 15 s", "hang up", "mean wait, s"], played)
