@@ -76,7 +76,13 @@ RECORDERS = (
         options="bD",
     ),
     Recorder("without b", "records the wait and its music too", file="{n}.raw", options="D"),
-    Recorder("mixed wav", "the two speakers cannot be told apart", file="{n}.wav", options="b"),
+    Recorder(
+        "mixed wav",
+        "the two speakers cannot be told apart",
+        "what is written is not what costs",
+        file="{n}.wav",
+        options="b",
+    ),
     Recorder(
         "two A-law files, r()t()",
         "two files a call to be joined",
@@ -134,16 +140,16 @@ SCHEDULERS = (
     Scheduling(
         "all threads on one core",
         "the second core: it caps what the machine carries",
-        "saves the wake-ups between cores, but 150 seats leave a single core no room",
+        "saves wake-ups between cores, but 150 seats need more than a core can give safely",
         policy="pin",
     ),
     Scheduling(
         "real time, SCHED_RR 10 (asterisk -p)",
         "Asterisk may starve whatever watches it",
-        "no gain that is worth it",
+        "dearer: every packet interrupts whoever runs",
         policy="rr",
     ),
-    Scheduling("nice -10", "the others wait longer", policy="nice"),
+    Scheduling("nice -10", "the others wait longer", "dearer: every packet interrupts", policy="nice"),
     Scheduling(
         "timer slack of 5 ms",
         "timeouts fire up to 5 ms late",
@@ -178,7 +184,7 @@ STARTS = (
         "modules.conf",
         r"res_timing_timerfd\.so",
         "res_timing_pthread.so",
-        "a bridge of two uses no timer",
+        "dearer: it has a thread that ticks",
     ),
     _conf(
         "no timing module",
@@ -241,7 +247,7 @@ STARTS = (
         "extensions.conf",
         r"Queue\(\$\{HL_QUEUE\},c,",
         "Queue(${HL_QUEUE},ctThH,",
-        "key features are looked for in every frame, so that not even an unrecorded bridge is native",
+        "no cost: the bridge stays native, keys come as RFC 4733; not wanted for what it loses",
     ),
     _conf("dtmf_mode = auto", "nothing", "pjsip.conf", r"^dtmf_mode = rfc4733$", "dtmf_mode = auto"),
     _conf(
