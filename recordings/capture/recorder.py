@@ -39,7 +39,7 @@ TICK_SECONDS = 0.5
 STEP_SECONDS = 0.3
 """A difference between wall and monotonic clock beyond this is a step, not a correction."""
 FIRST_DELAY, LAST_DELAY = 0.2, 5.0
-STATISTICS_SECONDS = 5.0
+STATISTICS_SECONDS = 2.0
 LEAST_OUTAGE_US = 800_000
 """Starting takes some tenths of a second, and the first look at a new one comes half a second later."""
 WRITTEN = re.compile(
