@@ -168,7 +168,8 @@ def section(result: dict[str, Any]) -> str:
         " stands beside it. % is of one core for 100 calls, Asterisk alone, user and system; bare: the"
         " same calls without a recorder. Two alike are up to an eighth apart (“as"
         " shipped, a second time”): what is less than that is noise. So many Asterisks on two cores make"
-        " each of them dearer than one alone: only the ratios count here; what one alone takes stands in the last table."
+        " each of them dearer than one alone: only the ratios count here; what one alone takes stands"
+        " in the last table."
         f" Load average before: {result['load_average_before']}. `{result['command']}`",
         "",
         *_anatomy(result.get("anatomy", {})),
