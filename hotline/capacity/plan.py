@@ -39,6 +39,8 @@ class Job:
     patience: float = 0.0
     probe: bool = False
     settle: float = 12.0
+    idle: float = 3.0
+    """Seconds in which is looked what everything takes while nobody calls."""
     bucket: float = 0.0
     talk: float = 0.0
     what: str = ""

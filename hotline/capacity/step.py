@@ -186,9 +186,9 @@ class _Run:
             self.others[name if kind != "chromium" else "load: chromium"] = psutil.Process(child.process.pid)
 
     def _idle(self) -> dict[str, float]:
-        """Per cent of a core that each part takes while nobody calls, over 3 s."""
+        """Per cent of a core that each part takes while nobody calls."""
         before = self.line.look(self.others)
-        _pause_until(time.time() + 3)
+        _pause_until(time.time() + self.step.idle)
         return _percent(before, self.line.look(self.others))
 
     def _plan(self) -> tuple[float, list[draw.Planned]]:
