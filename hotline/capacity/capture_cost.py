@@ -202,11 +202,11 @@ def section(result: Mapping[str, Any]) -> str:
             lines.append(f"| {step['talking']} | {step['recorder']} | failed: {step['why']} | | | | |")
             continue
         percent, told = step["cpu_percent"], step["recordings"] or {}
-        good = told.get("states", {}).get("kept")
+        good = f"{told.get('states', {}).get('kept', 0)} of {told.get('kept', 0)}" if told else ""
+        gaps = told.get("listened", 0) - told.get("without_gap", 0) if told else ""
         lines.append(
             f"| {step['mean_talking']:.0f} | {step['recorder']} | {percent.get('pbx', 0):.0f} "
-            f"| {percent.get('recorder', 0):.1f} | {percent.get('worker', 0):.0f} "
-            f"| {'' if good is None else good} | {told.get('with_gap', '') if told else ''} |"
+            f"| {percent.get('recorder', 0):.1f} | {percent.get('worker', 0):.0f} | {good} | {gaps} |"
         )
     lines += [
         "",
