@@ -20,9 +20,10 @@ from hotline.settings import REPO
 
 PROMPTS = REPO / "ivr" / "prompts"
 WORDS = {
-    "place in the queue": "queue-thereare.wav",
-    "call-back is offered": "queue-periodic.wav",
+    "place in the queue": ("queue-thereare.wav", "queue-quantity1.wav"),
+    "call-back is offered": ("queue-periodic.wav",),
 }
+"""What must be heard: one of the prompts. Far behind the place is told as "more than so many wait"."""
 LIKE = 0.5
 """Correlation of what is heard with a prompt's first second: chance gives 0.1, the prompt itself 0.9."""
 PIECE = 8000
@@ -51,8 +52,10 @@ def words_in(heard: bytes) -> dict[str, float]:
     """For each prompt of WORDS how like it something in the heard A-law is."""
     samples = alaw.decode(heard)
     return {
-        name: round(likeness(samples, soundfile.read(PROMPTS / file, dtype="float64")[0]), 2)
-        for name, file in WORDS.items()
+        name: round(
+            max(likeness(samples, soundfile.read(PROMPTS / file, dtype="float64")[0]) for file in files), 2
+        )
+        for name, files in WORDS.items()
     }
 
 
