@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hotline.soak.judge import JUDGED_FROM
+
 UNITS = {"pss": ("MB", 1e6), "rss": ("MB", 1e6), "fds": ("descriptors", 1.0), "threads": ("threads", 1.0)}
 
 
 def section(result: Mapping[str, Any]) -> str:
     """What each part has grown by, what a call leaves behind, and what was missed."""
     plan, about, calls = result["plan"], result["machine"], result["calls"]
+    few = calls["made"] < JUDGED_FROM
+    short = [f"Below {JUDGED_FROM} calls memory is not judged: caches are still filling.", ""] if few else []
     lines = [
         "## A shift's worth of busy hour",
         "",
@@ -23,6 +27,7 @@ def section(result: Mapping[str, Any]) -> str:
         "Growth is a straight line through the last two thirds; a shift is 40,320 calls, ± is twice its "
         "standard error.",
         "",
+        *short,
         "| part | what | first | last | in a shift | |",
         "|---|---|---|---|---|---|",
     ]
