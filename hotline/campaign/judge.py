@@ -81,16 +81,27 @@ def judge_calls(calls: Sequence[CitizenCall], rows: Iterable[Row], causes: Seque
         cut = _was_up(call, downs)
         verdict.apart["calls up while Asterisk was killed" if cut else "calls judged"] += 1
         _judge_rows(verdict, call, by_number.get(call.number, []), cut, causes)
+        if not cut and _left_a_message(by_number.get(call.number, [])):
+            verdict.apart["silences while a voice message was taken"] += len(call.silences)
+        elif not cut:
+            _judge_silence(verdict, call)
         if not cut:
             _judge_drop(verdict, call, by_number.get(call.number, []))
-            for begin, seconds in call.silences:
-                at = begin - (call.answered_at or begin)
-                verdict.add(
-                    "citizens in silence over 5 s", call.number, f"{seconds:.1f} s from second {at:.1f}"
-                )
     strangers = set(by_number) - {call.number for call in calls}
     verdict.apart["rows of nobody's call"] += sum(len(by_number[number]) for number in strangers)
     return verdict
+
+
+def _left_a_message(rows: Sequence[Row]) -> bool:
+    """Was he offered to leave a voice message? While it is taken, nobody speaks to him."""
+    return any(row.outcome in ("voicemail_left", "overflowed") for row in rows)
+
+
+def _judge_silence(verdict: Verdict, call: CitizenCall) -> None:
+    for begin, seconds in call.silences:
+        at = begin - (call.answered_at or begin)
+        says = f"{seconds:.1f} s from second {at:.1f}: {_story(call)}"
+        verdict.add("citizens in silence over 5 s", call.number, says)
 
 
 def _was_up(call: CitizenCall, downs: Sequence[Cause]) -> bool:

@@ -7,11 +7,12 @@ import threading
 import time
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cti.copier import lag
+from db import models
 from hotline.campaign.truth import Sample
 from hotline.settings import Settings
 
@@ -47,14 +48,27 @@ class Signs:
         return seen is None or lag(self.settings.journal, *seen).bytes > 0
 
     def waiting(self) -> list[Path]:
-        """Recordings in the spool that should be in the archive by now."""
+        """Recordings of calls that are over which should be in the archive by now.
+
+        Whoever waits in a queue has a file that nothing is written to.
+        """
         now, found = time.time(), []
         with contextlib.suppress(OSError):
             for path in self.settings.monitor.glob("*.raw"):
                 with contextlib.suppress(OSError):
                     if now - path.stat().st_mtime > WAITS:
                         found.append(path)
-        return found
+        if not found:
+            return []
+        uids = {path.name.removesuffix(".raw"): path for path in found}
+        over = select(models.Call.uid).where(
+            models.Call.uid.in_(list(uids)), models.Call.ended_at.is_not(None)
+        )
+        try:
+            with self._sessions() as session:
+                return [uids[uid] for uid in session.scalars(over)]
+        except SQLAlchemyError:
+            return found
 
     def _watch_ledger(self) -> None:
         moved_at, before = time.monotonic(), None

@@ -23,6 +23,8 @@ PAYLOAD = 54
 LOUD = 0.004
 """Amplitude, 1.0 at full scale: above the noise of A-law's own silence, below the quietest prompt."""
 ETHERNET = 1
+LIMIT = 5.3
+"""Seconds. After its words a menu waits 5 s for a key, and a packet more: that much silence is meant."""
 _QUIET = np.abs(alaw.decode(bytes(range(256)))) < LOUD
 
 
@@ -74,7 +76,7 @@ def _read_one(data: bytes, times: dict[int, list[float]], sound: dict[int, list[
 
 
 def silences(
-    packets: Packets, port: int, begin: float, end: float, limit: float = 5.0
+    packets: Packets, port: int, begin: float, end: float, limit: float = LIMIT
 ) -> tuple[tuple[float, float], ...]:
     """(begin, seconds) of every stretch longer than `limit` without sound from `begin` to `end`."""
     times, sound = packets.by_port.get(port, (np.array([]), np.array([], dtype=np.bool_)))
