@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,6 +41,14 @@ class Asterisk:
 
     error: Exception | None = None
     told: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    bridges: Iterator[str] = field(default_factory=lambda: itertools.repeat("bridge"))
+    """In which bridge a channel is, look for look; "" is in none."""
+
+    async def listing(self, action: str, *, within: float = 10.0, **headers: str) -> list[Message]:
+        encode([("Action", action), *headers.items()])
+        if self.error:
+            raise self.error
+        return [{"Event": action, **headers, "BridgeID": next(self.bridges)}]
 
     async def action(self, action: str, *, within: float = 3.0, **headers: str) -> Message:
         encode([("Action", action), *headers.items()])
@@ -348,10 +357,20 @@ def test_a_consultation_moves_agent_and_citizen_in_one_action() -> None:
     assert (headers["ExtraChannel"], headers["ExtraContext"]) == (CALL.channel, "citizen-waits")
 
 
+def test_nobody_takes_a_citizen_whom_nobody_is_joined_with_yet() -> None:
+    transfer = {"name": "transfer", "seat": "8001", "kind": "number", "target": "19900010001"}
+    slow = Asterisk(bridges=iter(["", "", "bridge"]))
+    assert asyncio.run(whole(slow, with_colleague).run(transfer)) == {"ok": True}
+    alone = Asterisk(bridges=itertools.repeat(""))
+    answer = asyncio.run(whole(alone, with_colleague).run(transfer))
+    assert (answer["ok"], answer["error"]) == (False, "changed")
+    assert alone.told == []
+
+
 def test_a_channel_that_is_on_its_way_is_asked_again() -> None:
     class Moving(Asterisk):
         async def action(self, action: str, *, within: float = 3.0, **headers: str) -> Message:
-            self.error = ActionRefused("Redirect failed, channel not up.") if len(self.told) < 5 else None
+            self.error = ActionRefused("Redirect failed, channel not up.") if len(self.told) < 6 else None
             if action == "Redirect" and self.error:
                 self.told.append((action, headers))
                 raise self.error
@@ -361,7 +380,7 @@ def test_a_channel_that_is_on_its_way_is_asked_again() -> None:
     asterisk = Moving()
     message = {"name": "consult", "seat": "8001", "kind": "number", "target": "19900010001"}
     assert asyncio.run(whole(asterisk, with_colleague).run(message)) == {"ok": True}
-    assert [action for action, _ in asterisk.told] == ["Setvar"] * 4 + ["Redirect"] * 2
+    assert [action for action, _ in asterisk.told] == ["Setvar"] * 5 + ["Redirect"] * 2
 
 
 def test_the_other_telephone_takes_the_place_of_the_first_in_every_queue() -> None:
