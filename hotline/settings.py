@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     duty_number: str = ""
     """Outside number tried when nobody is signed in (night duty); empty: voice message or call-back."""
     rtp_first: int = 10000
-    rtp_last: int = 10999
+    rtp_last: int = 11999
     pbx_http_port: int = 8088
     """Asterisk's HTTP server on loopback: ARI, and SIP over WebSocket for browsers here or a proxy."""
     pbx_https_port: int = 8089
@@ -91,9 +91,9 @@ class Settings(BaseSettings):
     """After-call work: the seat becomes ready again by itself after this time."""
 
     # --- recording -------------------------------------------------------------------------------
-    recorder: Literal["mixmonitor", "capture", "both"] = "mixmonitor"
+    recorder: Literal["mixmonitor", "capture", "both"] = "capture"
     """Who records: Asterisk itself, or the passive recorder beside it (recordings/capture); both: compare."""
-    recorders: int = Field(1, ge=1, le=2)
+    recorders: int = Field(2, ge=1, le=2)
     """Passive recorders at once: two lose nothing when one of them dies."""
     recorder_interface: str = Field("", pattern=r"^[A-Za-z0-9_.:@-]{0,32}$")
     """Where the trunk's packets pass; empty: the interface that has `sip_address`, else any."""

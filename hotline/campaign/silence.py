@@ -23,8 +23,8 @@ PAYLOAD = 54
 LOUD = 0.004
 """Amplitude, 1.0 at full scale: above the noise of A-law's own silence, below the quietest prompt."""
 ETHERNET = 1
-LIMIT = 5.3
-"""Seconds. After its words a menu waits 5 s for a key, and a packet more: that much silence is meant."""
+LIMIT = 5.0
+"""Seconds without a sound that a citizen takes for a dead line."""
 _QUIET = np.abs(alaw.decode(bytes(range(256)))) < LOUD
 
 

@@ -80,9 +80,7 @@ def test_torture_messages_and_garbage_let_nothing_in(line: Line) -> None:
     assert doors.asterisk(line.settings) == running
 
 
-@pytest.mark.parametrize(
-    ("kind", "sockets"), [("slow bodies", 400), ("handshakes", 100)]
-)
+@pytest.mark.parametrize(("kind", "sockets"), [("slow bodies", 400), ("handshakes", 100)])
 def test_the_desk_answers_its_agents_while_strangers_hang_on_it(line: Line, kind: str, sockets: int) -> None:
     desk = line.desk("supervisor01")
     target = web.Target("127.0.0.1", line.settings.web_port)

@@ -37,7 +37,7 @@ def both() -> Iterator[Line]:
 @pytest.fixture
 def alone() -> Iterator[Line]:
     """A line with one passive recorder in place of MixMonitor."""
-    yield from whole_line(pbx_tree(), recorder="capture")
+    yield from whole_line(pbx_tree(), recorder="capture", recorders=1)
 
 
 def tones(sound: npt.NDArray[Any]) -> list[tuple[frozenset[int], frozenset[int]]]:

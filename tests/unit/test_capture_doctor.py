@@ -27,7 +27,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(recorder_findings, "_trunk", lambda *_: [])
     monkeypatch.setattr(recorder_findings, "may_capture", lambda _path: True)
     monkeypatch.setattr(recorder_findings.shutil, "which", lambda *_args, **_named: "/usr/bin/tcpdump")
-    return Settings(var=tmp_path, recorder="capture")
+    return Settings(var=tmp_path, recorder="capture", recorders=1)
 
 
 def said(settings: Settings, running: bool = True) -> dict[str, tuple[str, str]]:
