@@ -28,7 +28,7 @@ check: ## format, lint, types, import arrows, pure tests: under two minutes
 	@$(PYTHON) -m hotline.setup check
 	@exec $(VENV)/python -m hotline.setup.check
 
-capacity: ## what this machine carries, and where it breaks: 40 minutes on a quiet machine, docs/capacity
+capacity: ## what this machine carries, and where it breaks: 50 minutes on a quiet machine, docs/capacity
 	@$(PYTHON) -m hotline.setup test
 	@exec $(VENV)/hotline capacity --readme
 

@@ -24,7 +24,7 @@ Recorder = Literal["mixmonitor", "capture"]
 @capacity.callback()
 def run_all(
     context: typer.Context,
-    short: Annotated[bool, typer.Option("--short", help="Three minutes instead of forty.")] = False,
+    short: Annotated[bool, typer.Option("--short", help="Three minutes instead of fifty.")] = False,
     recorder: Annotated[
         str, typer.Option(help="Who records: mixmonitor or capture; default: the setting's.")
     ] = "",
