@@ -99,6 +99,10 @@ class Recording:
 
     async def _mute(self, call: FloorCall, paused: bool, seat: str) -> None:
         at = now_ms()
+        # The dialplan begins a recording anew for whoever comes next, but never a paused one: it is told
+        # before the muting, and again after its end.
+        if paused:
+            await self._tell_dialplan(call, "1")
         try:
             await self._ami.action(
                 "MixMonitorMute", Channel=call.channel, Direction="both", State="1" if paused else "0"
@@ -107,6 +111,11 @@ class Recording:
         except ActionRefused as refused:
             if not (self._captured and NO_MIXMONITOR in str(refused)):
                 raise
+        if not paused:
+            await self._tell_dialplan(call, "")
         word = "RECORDINGPAUSED" if paused else "RECORDINGRESUMED"
         await self._commands.journal_call(word, call.uid, seat, at)
         self._take(RecordingPaused(at, call.uid, paused))
+
+    async def _tell_dialplan(self, call: FloorCall, muted: str) -> None:
+        await self._ami.action("Setvar", Channel=call.channel, Variable="HL_MUTED", Value=muted)

@@ -110,18 +110,16 @@ def test_the_cut_is_what_mixmonitor_recorded(both: Line) -> None:
     ours = captured(line, uid)
     told = note(line, uid)
     assert row.state == "kept", row.problem
-    assert abs(len(ours) - len(theirs)) < 800, (len(ours) / 8000, len(theirs) / 8000)
+    # What MixMonitor holds back to keep its two channels together, at each begin and end, is up to 0.1 s.
+    assert abs(len(ours) - len(theirs)) < 1600, (len(ours) / 8000, len(theirs) / 8000)
     assert (told["lost"], told["missing_seconds"], told["why"]) == ([0, 0], 0.0, "")
     mine, his = tones(ours), tones(theirs)
     unlike = [
         (at, mine[at], his[at])
         for at in range(1, min(len(mine), len(his)) - 1)
-        if his[at] not in mine[at - 1 : at + 2]
+        if his[at] not in mine[at - 1 : at + 3]
     ]
-    # Whoever gets the citizen by a transfer to a seat is missing in MixMonitor's file for as long as the talk
-    # before lasted; what the citizen heard has it from the first moment.
-    late = [at for at, we, he in unlike if we == (he[0], frozenset({SECOND})) and not he[1]]
-    assert [one for one in unlike if one[0] not in late] == []
+    assert unlike == [], "the second agent is heard from the first moment, in both"
     heard = dict(_runs(mine))
     assert heard[frozenset({CITIZEN}), frozenset({AGENT})] >= 5
     assert heard[frozenset({CITIZEN}), frozenset({SECOND})] >= 14

@@ -89,8 +89,9 @@ def test_the_trunk_is_told_when_nobody_can_hear_it() -> None:
 def test_a_captured_call_is_paused_by_its_journal_line(captured: bool, words: str, paused: bool) -> None:
     lines: list[str] = []
 
-    async def refuse(*_args: Any, **_named: Any) -> None:
-        raise ActionRefused(words)
+    async def refuse(action: str, **_named: Any) -> None:
+        if action == "MixMonitorMute":
+            raise ActionRefused(words)
 
     async def journal(word: str, *_args: Any) -> None:
         lines.append(word)

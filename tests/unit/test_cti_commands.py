@@ -94,6 +94,22 @@ def sign_in(place: Floor, seat: str = "8001", agent: str = "agent01", queues: An
     return ordered(place, "sign_in", seat=seat, agent=agent, queues=queues)
 
 
+# --- recording -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("verb", "paused"), [("pause_recording", "on"), ("resume_recording", "paused")])
+def test_the_dialplan_knows_of_a_pause_as_long_as_there_is_any(verb: str, paused: str) -> None:
+    """Otherwise it might begin the recording anew, unmuted."""
+    answer, told = ordered(talking(recording=paused), verb, seat="8001")
+    assert answer == {"ok": True}
+    words = [h.get("State", h.get("Value")) for action, h in told if action in ("Setvar", "MixMonitorMute")]
+    names = [action for action, _ in told if action in ("Setvar", "MixMonitorMute")]
+    if verb == "pause_recording":
+        assert (names, words) == (["Setvar", "MixMonitorMute"], ["1", "1"])
+    else:
+        assert (names, words) == (["MixMonitorMute", "Setvar"], ["0", ""])
+
+
 # --- sign in and out -----------------------------------------------------------------------------------
 
 
