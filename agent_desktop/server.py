@@ -17,13 +17,14 @@ import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from agent_desktop.patient import MOST_OF_AN_ADDRESS, MOST_WAITING, PatientWorker
 from hotline.settings import Settings, load
 
 if TYPE_CHECKING:
     from agent_desktop.app import Parts
 
 GRACE_SECONDS = 1
+MOST_CONNECTIONS = 4_000
+"""Open at once; silent ones hold no thread. Limits for each address are the reverse proxy's."""
 M_ARENA_MAX = -8
 """Of malloc.h."""
 
@@ -40,10 +41,9 @@ class Server(BaseApplication):
         options = {
             "bind": f"{self._settings.web_address}:{self._settings.web_port}",
             "workers": 1,
-            "worker_class": PatientWorker,
+            "worker_class": "gthread",
             "threads": self._settings.web_threads,
-            # Never reached: the worker itself lets go of who waits longest.
-            "worker_connections": MOST_WAITING * 2 + self._settings.web_threads,
+            "worker_connections": MOST_CONNECTIONS,
             "backlog": 4096,
             "graceful_timeout": GRACE_SECONDS,
             "timeout": 60,
@@ -55,8 +55,6 @@ class Server(BaseApplication):
             "accesslog": None,
             "logger_class": Log,
         }
-        # Behind a proxy everybody comes from its address; it has limits of its own.
-        PatientWorker.of_an_address = 0 if self._settings.trusted_proxies else MOST_OF_AN_ADDRESS
         for name, value in options.items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
@@ -128,7 +126,7 @@ class Log(Logger):
 def _allow_many_files() -> None:
     """As many sockets as may wait, where the system lets us: an ordinary shell's soft limit is 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_WAITING + 4_096
+    wanted = MOST_CONNECTIONS + 4_096
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 

@@ -46,10 +46,6 @@ class SocketDoor:
                 ],
             )
             return [REFUSED]
-        line = environ.get("gunicorn.socket")
-        if line is not None and environ.get("HTTP_UPGRADE"):
-            # From here on it is a line of pushes, not a request that must be over some time.
-            line.until = None
         return self._inner(environ, start_response)
 
     def _is_cti(self, environ: dict[str, Any]) -> bool:

@@ -40,6 +40,8 @@ PUT_IN = 2.0
 """Seconds until a snoop must have come into our application."""
 TRANSFER = (0.05, 0.1, 0.2)
 """Seconds between two looks whether a call that has left its seat comes up at another."""
+HOOKS_GONE = 0.06
+"""Seconds until nothing of an ended snoop is on the agent's channel: the next one would inherit it."""
 TIDY_EVERY = 20.0
 LEG, SNOOP, BRIDGE = "watch-leg-", "watch-snoop-", "watch-bridge-"
 _GONE = frozenset((404, 409, 422))
@@ -353,6 +355,7 @@ class Supervision:
                 return
             # The agent's channel has gone, or has been sent elsewhere in the dialplan with the same call.
             self._keep(replace(now, snoop=""))
+            await asyncio.sleep(HOOKS_GONE)
             await self._go_on(self.watches[now.by])
 
     async def _look(self, by: str) -> None:
