@@ -30,7 +30,8 @@ WEB_CHECKS = (
 )
 
 PURE_TESTS = "pure tests"
-REAL_TESTS = ("tests/integration", "tests/browser")
+REAL_TESTS = (("tests/integration",), ("tests/browser", "tests/runs"))
+"""Side by side; what is in one of them, one after the other."""
 STUCK_SECONDS = 300
 """A test that runs longer has the stacks of its threads printed."""
 LIMIT_SECONDS = 70 * 60
@@ -131,21 +132,20 @@ def _in_memory() -> Iterator[Path]:
 
 
 def _tests(env: Mapping[str, str]) -> int:
-    """pytest on the real parts, one folder beside the other: most of their time is waiting for telephones.
+    """pytest on the real parts, two sides beside each other: most of their time is waiting for telephones.
 
-    The first folder's progress is seen as it goes, the others' when they are done; each has its summary.
+    The first side's progress is seen as it goes, the other's when it is done; each has its summary.
     """
     say("Tests on a real Asterisk, real databases and in a browser (some minutes), side by side")
-    folders = [folder for folder in REAL_TESTS if (REPO / folder).is_dir()]
-    logs = [None, *(Path(env["HOTLINE_VAR"]) / f"{n}.log" for n in range(1, len(folders)))]
+    logs = [None, *(Path(env["HOTLINE_VAR"]) / f"{n}.log" for n in range(1, len(REAL_TESTS)))]
     running = [
-        _pytest(env, folder, n, log) for n, (folder, log) in enumerate(zip(folders, logs, strict=True))
+        _pytest(env, folders, n, log) for n, (folders, log) in enumerate(zip(REAL_TESTS, logs, strict=True))
     ]
     ends = time.monotonic() + LIMIT_SECONDS
     worst = 0
     try:
-        for folder, log, process in zip(folders, logs, running, strict=True):
-            worst = max(worst, _finished(process, ends - time.monotonic(), folder))
+        for folders, log, process in zip(REAL_TESTS, logs, running, strict=True):
+            worst = max(worst, _finished(process, ends - time.monotonic(), " ".join(folders)))
             if log:
                 say(log.read_text(errors="replace"))
     except KeyboardInterrupt:
@@ -155,12 +155,14 @@ def _tests(env: Mapping[str, str]) -> int:
     return worst
 
 
-def _pytest(env: Mapping[str, str], folder: str, number: int, log: Path | None) -> subprocess.Popen[bytes]:
+def _pytest(
+    env: Mapping[str, str], folders: tuple[str, ...], number: int, log: Path | None
+) -> subprocess.Popen[bytes]:
     command = [
         *(sys.executable, "-m", "pytest", "-v", "--durations=10"),
         *("-p", "no:cacheprovider", "-o", f"faulthandler_timeout={STUCK_SECONDS}"),
         f"--basetemp={env['HOTLINE_VAR']}/t{number}",
-        folder,
+        *folders,
     ]
     with log.open("wb") if log else nullcontext() as out:
         return subprocess.Popen(
@@ -168,12 +170,12 @@ def _pytest(env: Mapping[str, str], folder: str, number: int, log: Path | None) 
         )
 
 
-def _finished(process: subprocess.Popen[bytes], seconds: float, folder: str) -> int:
+def _finished(process: subprocess.Popen[bytes], seconds: float, what: str) -> int:
     try:
         return abs(process.wait(timeout=max(1.0, seconds)))
     except subprocess.TimeoutExpired:
         process.terminate()
-        say(f"{folder} was stopped after {LIMIT_SECONDS // 60} minutes: the last test named hangs")
+        say(f"{what} was stopped after {LIMIT_SECONDS // 60} minutes: the last test named hangs")
         return 1
 
 
