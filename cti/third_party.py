@@ -110,6 +110,7 @@ class ThirdParty:
         """The agent's channel to a context, the citizen's to the music, where the dialplan fetches it:
         not before it says itself, by SHARED(HL_WAITS), that it is there."""
         await self._setvar(call.channel, "SHARED(HL_WAITS)", "")
+        await self._setvar(call.channel, "SHARED(HL_WITH)", call.seat_channel)
         await self._two(call.seat_channel, (context, "s"), call.channel, ("citizen-waits", waits))
 
     async def _two(self, first: str, to: tuple[str, str], second: str, second_to: tuple[str, str]) -> None:

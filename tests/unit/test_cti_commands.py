@@ -386,7 +386,7 @@ def test_nobody_takes_a_citizen_whom_nobody_is_joined_with_yet() -> None:
 def test_a_channel_that_is_on_its_way_is_asked_again() -> None:
     class Moving(Asterisk):
         async def action(self, action: str, *, within: float = 3.0, **headers: str) -> Message:
-            self.error = ActionRefused("Redirect failed, channel not up.") if len(self.told) < 6 else None
+            self.error = ActionRefused("Redirect failed, channel not up.") if len(self.told) < 7 else None
             if action == "Redirect" and self.error:
                 self.told.append((action, headers))
                 raise self.error
@@ -396,7 +396,7 @@ def test_a_channel_that_is_on_its_way_is_asked_again() -> None:
     asterisk = Moving()
     message = {"name": "consult", "seat": "8001", "kind": "number", "target": "19900010001"}
     assert asyncio.run(whole(asterisk, with_colleague).run(message)) == {"ok": True}
-    assert [action for action, _ in asterisk.told] == ["Setvar"] * 5 + ["Redirect"] * 2
+    assert [action for action, _ in asterisk.told] == ["Setvar"] * 6 + ["Redirect"] * 2
 
 
 def test_the_other_telephone_takes_the_place_of_the_first_in_every_queue() -> None:
