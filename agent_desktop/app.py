@@ -64,7 +64,6 @@ from agent_desktop.pages import THREADS_FOR_REQUESTS, CtiNamespace, PageNamespac
 from agent_desktop.people import People, Person
 from agent_desktop.phone_holders import PhoneHolders
 from agent_desktop.screens import Screens
-from agent_desktop.socket_door import SocketDoor
 from db import numbers
 from db.engine import open_engine, sessions
 from hotline.settings import Settings
@@ -159,7 +158,6 @@ def create_app(settings: Settings, *, clock: bool = True) -> Parts:
         app.register_blueprint(part.blueprint)
     socketio.on_namespace(PageNamespace(desk))
     socketio.on_namespace(CtiNamespace(desk))
-    app.wsgi_app = SocketDoor(app, app.wsgi_app, settings.link_token)  # type: ignore[method-assign]
     stop = threading.Event()
     _prepare(desk)
     if clock:

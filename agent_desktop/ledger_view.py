@@ -12,7 +12,6 @@ the same figures. Database away: the last figures stay, and `stale_since` says s
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -95,7 +94,7 @@ class Columns:
         """Add a call, or give it the facts that it has now."""
         place = self._at.get(uid)
         if place is None:
-            place = self._at[sys.intern(uid)] = self._size
+            place = self._at[uid] = self._size
             self._size += 1
             if self._size > self._numbers.shape[1]:
                 self._numbers = np.concatenate([self._numbers, np.zeros_like(self._numbers)], axis=1)
@@ -174,55 +173,38 @@ def asked(row: Any) -> Asked | None:
 
 @dataclass
 class Agents:
-    """Today's calls of each agent; which are an agent's is the rule of `reports.agent_day`.
-
-    Of a call that is over only that is kept which the figures are made of: a day has 50,000.
-    """
+    """Today's calls of each agent; which are an agent's is the rule of `reports.agent_day`."""
 
     begins: datetime
     """Midnight in the city."""
     calls: dict[str, Any] = field(default_factory=dict)
-    """uid -> row of each call that is not over."""
     parts: dict[str, list[tuple[str | None, datetime, datetime | None]]] = field(default_factory=dict)
     had: dict[str, dict[str, Talked | None]] = field(default_factory=dict)
     """login -> uid -> the call as this agent had it, once it is over."""
-    whose: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    whose: dict[str, set[str]] = field(default_factory=dict)
     """uid -> logins."""
 
     def put(self, row: Any, parts: list[tuple[str | None, datetime, datetime | None]]) -> set[str]:
         """A call with its facts of now. The logins whose figures it changes."""
         if row.ended_at is not None and row.ended_at < self.begins:
             return set()
+        self.calls[row.uid], self.parts[row.uid] = row, parts
         if row.agent and row.arrived_at >= self.begins - OVER_MIDNIGHT:
             self.join(row.agent, row.uid)
-        whose = self.whose.get(row.uid, ())
-        if row.ended_at is None:
-            self.calls[row.uid], self.parts[row.uid] = row, parts
-            for login in whose:
-                self.had[login][row.uid] = None
-        else:
-            self.calls.pop(row.uid, None)
-            self.parts.pop(row.uid, None)
-            for login in whose:
-                self.had[login][row.uid] = _talked(row, parts, login, row.ended_at)
-        return set(whose)
+        whose = self.whose.get(row.uid, set())
+        for login in whose:
+            self.had[login][row.uid] = None
+        return whose
 
     def join(self, login: str, uid: str) -> None:
         """This agent had the call, by a journal line or by the ledger."""
-        uid = sys.intern(uid)
         self.had.setdefault(login, {}).setdefault(uid, None)
-        known = self.whose.get(uid, ())
-        if login not in known:
-            self.whose[uid] = (*known, login)
+        self.whose.setdefault(uid, set()).add(login)
 
     def today(self, login: str, now: datetime) -> dict[str, Any]:
         """{"answered", "outbound", "talk_seconds", "average_talk_seconds"} of the day until `now`."""
         mine = self.had.get(login, {})
-        calls = [
-            known or _talked(self.calls[uid], self.parts[uid], login, now)
-            for uid, known in mine.items()
-            if known is not None or uid in self.calls
-        ]
+        calls = [self._talked(login, uid, mine, now) for uid in mine if uid in self.calls]
         day = talks(calls, (self.begins, now))
         average = day.average_talk_seconds
         return {
@@ -232,11 +214,14 @@ class Agents:
             "average_talk_seconds": None if average is None else round(average),
         }
 
-
-def _talked(
-    row: Any, parts: list[tuple[str | None, datetime, datetime | None]], login: str, now: datetime
-) -> Talked:
-    return talked(row, [(began, ended) for agent, began, ended in parts if agent == login], login, now)
+    def _talked(self, login: str, uid: str, mine: dict[str, Talked | None], now: datetime) -> Talked:
+        known, row = mine[uid], self.calls[uid]
+        if known is None:
+            own = [(began, ended) for agent, began, ended in self.parts[uid] if agent == login]
+            known = talked(row, own, login, now)
+            if row.ended_at is not None:
+                mine[uid] = known
+        return known
 
 
 # --- the view ----------------------------------------------------------------------------------------
@@ -455,13 +440,12 @@ def read_everything(session: Session, begins: datetime, now: datetime) -> State:
         .order_by(CallPart.call_uid, CallPart.position)
     ):
         parts.setdefault(call_uid, []).append((agent, began, ended))
+    _take(state, today, parts, ())
     known = {row.uid for row in today}
     far, far_parts = _calls(session, sorted({uid for _, uid in lines if uid and uid not in known}))
-    # Whose a call is must be known before it is put: of one that is over the row is not kept.
     for who, uid in lines:
         if who and uid:
             state.agents.join(who, uid)
-    _take(state, today, parts, ())
     _take(state, far, far_parts, ())
     for pbx, member, at, event, queue in session.execute(
         select(JournalEvent.pbx, JournalEvent.agent, JournalEvent.at, JournalEvent.event, JournalEvent.queue)

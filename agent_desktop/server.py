@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import logging
 import os
-import resource
 import signal
 import sys
 import threading
@@ -23,10 +20,6 @@ if TYPE_CHECKING:
     from agent_desktop.app import Parts
 
 GRACE_SECONDS = 1
-MOST_CONNECTIONS = 4_000
-"""Open at once; silent ones hold no thread. Limits for each address are the reverse proxy's."""
-M_ARENA_MAX = -8
-"""Of malloc.h."""
 
 
 class Server(BaseApplication):
@@ -43,8 +36,7 @@ class Server(BaseApplication):
             "workers": 1,
             "worker_class": "gthread",
             "threads": self._settings.web_threads,
-            "worker_connections": MOST_CONNECTIONS,
-            "backlog": 4096,
+            "worker_connections": self._settings.web_threads * 2,
             "graceful_timeout": GRACE_SECONDS,
             "timeout": 60,
             "keepalive": 30,
@@ -123,27 +115,10 @@ class Log(Logger):
         self.error_log.propagate = True
 
 
-def _allow_many_files() -> None:
-    """As many sockets as may wait, where the system lets us: an ordinary shell's soft limit is 1,024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CONNECTIONS + 4_096
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
-
-
-def _keep_one_heap() -> None:
-    """glibc gives up to eight heaps a core to the threads, and each keeps what was once needed at the same
-    time. Python's lock lets one thread allocate at a time anyway: two heaps do."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
-
-
 def main() -> None:
     """Run the desktop until SIGTERM."""
     settings = load()
     if not (settings.session_key and settings.link_token):
         sys.exit("HOTLINE_SESSION_KEY and HOTLINE_LINK_TOKEN must be set: `make run` makes them")
     log_to_stderr()
-    _allow_many_files()
-    _keep_one_heap()
     Server(settings).run()

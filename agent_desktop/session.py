@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-import structlog
 from apiflask import APIBlueprint
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -30,29 +26,13 @@ from agent_desktop.people import Person, person
 from agent_desktop.phone_holders import of_leader
 from db.models import AccessLog, QueueMembership, Seat, User, now
 
-log = structlog.get_logger("desktop")
-
 blueprint = APIBlueprint("session", __name__, url_prefix="/api", tag="session")
 limiter = Limiter(get_remote_address, storage_uri="memory://", default_limits=[])
-
-HASHES_WAITING = 32
-"""Verifying a password takes 64 MB and a core for some 50 ms, on purpose: a hundred at once were 6 GB. So it
-is one at a time; each that waits holds a thread, and who comes beyond is told to try again."""
-HASH_SECONDS = 15.0
-HASH_NICENESS = 5
-"""Behind everything else: pops do not wait for those who guess passwords."""
 
 SESSION_LASTS = timedelta(hours=16)
 """The longest life of a log-in (`app.SESSION_HOURS`)."""
 
 _hasher = PasswordHasher()
-_hashing = ThreadPoolExecutor(
-    1,
-    "hash",
-    # Of this thread alone, and of those that argon2 starts from it.
-    initializer=lambda: os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASH_NICENESS),
-)
-_in_line = threading.BoundedSemaphore(1 + HASHES_WAITING)
 _NOBODY = _hasher.hash("nobody has this password")
 """Verified where the account does not exist, so that the time taken does not tell."""
 
@@ -190,24 +170,15 @@ def _identify(login: str, password: str) -> tuple[Person, list[list[Any]]]:
     if not _fits(user.password_hash if user else _NOBODY, password) or user is None or not user.active:
         with transaction() as db:
             note_access(db, "log_in_refused", login[:32], user_id=user.id if user else None)
-        log.warning("log_in_refused", address=get_remote_address())
         raise Refusal("bad_credentials")
     return person(user), queues
 
 
 def _fits(password_hash: str, password: str) -> bool:
-    """Raises Refusal busy when too many log in at one moment."""
-    if not _in_line.acquire(blocking=False):
-        raise Refusal("busy")
-    verifying = _hashing.submit(_hasher.verify, password_hash, password)
-    verifying.add_done_callback(lambda _: _in_line.release())
     try:
-        return verifying.result(HASH_SECONDS)
+        return _hasher.verify(password_hash, password)
     except (VerificationError, InvalidHashError):
         return False
-    except TimeoutError:
-        verifying.cancel()
-        raise Refusal("busy") from None
 
 
 def _take_seat(who: Person, number: str, queues: list[list[Any]], telephone: str) -> str:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from concurrent.futures import ThreadPoolExecutor
-
-from hotline.abuse import sip, web
+from hotline.abuse import sip
 from hotline.abuse.message import invite
 from hotline.guard import doors
 from hotline.phones.desk_phone import Habit
@@ -76,22 +72,6 @@ def test_torture_messages_and_garbage_let_nothing_in(line: Line) -> None:
     seats = [one for one in line.ari("endpoints") if one["resource"] != "trunk"]
     assert not [one for one in seats if one["state"] == "online" or one["channel_ids"]]
     assert doors.asterisk(line.settings) == running
-
-
-def test_the_desk_answers_its_agents_while_strangers_ask_for_lines(line: Line) -> None:
-    kind, sockets = "handshakes", 100
-    desk = line.desk("supervisor01")
-    target = web.Target("127.0.0.1", line.settings.web_port)
-    with ThreadPoolExecutor(1) as beside:
-        attack = beside.submit(lambda: asyncio.run(web.run(kind, target, 1.5, sockets)))
-        slowest = 0.0
-        while not attack.done():
-            began = time.monotonic()
-            desk.ask("GET", "/api/board")
-            slowest = max(slowest, time.monotonic() - began)
-    assert attack.result().opened >= sockets
-    assert slowest < 2
-    assert "101" not in attack.result().answers, "nobody has got a line"
 
 
 def test_after_some_calls_nothing_is_left_but_rows(line: Line) -> None:
