@@ -63,10 +63,19 @@ def until(condition: Callable[[], Any], timeout: float = 10.0, what: str = "") -
         time.sleep(0.03)
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port on loopback that nobody has at this moment, neither for TCP nor for UDP."""
+    """A port on loopback that nobody has at this moment, neither for TCP nor for UDP, and that this process
+    was not given before: the parts of a line take theirs only later, and two must not be told the same one."""
     while True:
+        if len(_given) > (PORTS[1] - PORTS[0]) // 2:
+            _given.clear()
         port = random.randint(*PORTS)
+        if port in _given:
+            continue
+        _given.add(port)
         try:
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 with socket.socket(socket.AF_INET, kind) as probe:

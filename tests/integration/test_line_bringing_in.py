@@ -54,11 +54,22 @@ def press(agent: Desk, verb: str) -> None:
     agent.ask("POST", f"/api/seat/{verb}", {})
 
 
+def joined(line: Line, what: str) -> None:
+    """Agent and citizen are in one bridge again. The desk says "talking" when the agent's channel is on its way
+    back; whoever hangs up on that way has not ended the call: the citizen goes to the head of the queue."""
+    until(
+        lambda: any(one.get("Context") == "join-citizen" and one.get("BridgeId") for one in line.channels()),
+        8,
+        what,
+    )
+
+
 def test_back_to_the_citizen_after_asking_an_expert(line: Line, expert: PhoneBank) -> None:
     agent, call, bank, uid = talk(line, "13812380001")
     consult(agent, kind="number", target=EXPERT)
     press(agent, "cancel-consult")
     until(lambda: sees(agent, "talking"), 5, "with the citizen again")
+    joined(line, "heard by the citizen again")
     assert call.state == "talking"
     bank.phones["8001"].hang_up()
     call.wait_for_end(8)
@@ -88,7 +99,7 @@ def test_three_talk_and_two_go_on_whoever_leaves(line: Line, expert: PhoneBank) 
     until(lambda: sees(agent, "three_way", "joined"), 5, "three together")
     expert.phones[EXPERT].hang_up()
     until(lambda: sees(agent, "talking"), 5, "two remain")
-    until(lambda: any(m.get("Context") == "join-citizen" for m in line.channels()), 5, "joined directly")
+    joined(line, "joined directly")
     consult(agent, kind="number", target=EXPERT)
     press(agent, "three-way")
     until(lambda: sees(agent, "three_way", "joined"), 5, "three together again")
@@ -161,9 +172,11 @@ def test_an_expert_who_does_not_answer_costs_nothing(line: Line) -> None:
     line.phones(
         own_address="127.0.0.2", port=line.settings.trunk_port, register=False, habit=Habit(on_ring="reject")
     )
-    agent, call, bank, _ = talk(line, "13812380008")
+    agent, call, bank, uid = talk(line, "13812380008")
     agent.ask("POST", "/api/seat/consult", {"kind": "number", "target": EXPERT})
+    until(lambda: "CONSULTENDED" in line.events(uid), 8, "the expert has refused")
     until(lambda: sees(agent, "talking"), 8, "with the citizen again")
+    joined(line, "heard by the citizen again")
     bank.phones["8001"].hang_up()
     call.wait_for_end(8)
 

@@ -50,6 +50,29 @@ def tones(sound: npt.NDArray[Any]) -> list[tuple[frozenset[int], frozenset[int]]
     return [(heard(piece[:, 0]), heard(piece[:, 1])) for piece in pieces]
 
 
+def missing(of: npt.NDArray[Any], within: npt.NDArray[Any]) -> list[tuple[float, str, float]]:
+    """The tenths of a second whose sound the other recording does not hold within 0.3 s of the same place:
+    (second, side, best likeness). A tone is known by its pitch (MixMonitor may drop a frame in it), the music
+    of a hold by its waveform. The first and the last tenth may be cut."""
+    found: list[tuple[float, str, float]] = []
+    theirs, ours = tones(of), tones(within)
+    for tenth in range(1, len(theirs) - 1):
+        for side, name in enumerate(("citizen", "agent")):
+            piece = of[tenth * PIECE : (tenth + 1) * PIECE, side]
+            if float(np.sqrt(np.mean(piece**2))) < 0.02:
+                continue
+            near = [pair[side] for pair in ours[max(0, tenth - 3) : tenth + 4]]
+            if theirs[tenth][side] and any(theirs[tenth][side] <= heard for heard in near):
+                continue
+            around = within[max(0, tenth - 3) * PIECE : (tenth + 4) * PIECE, side]
+            alike = np.correlate(around, piece, "valid")
+            energy = np.convolve(around**2, np.ones(PIECE), "valid")
+            best = float((alike / np.sqrt(np.maximum(energy, 1e-6) * np.sum(piece**2))).max())
+            if best < 0.7:
+                found.append((tenth / 10, name, round(best, 2)))
+    return found
+
+
 def captured(line: Line, uid: str) -> npt.NDArray[Any]:
     """The cut of a call, -1.0 to 1.0."""
     raw = line.settings.captured / f"{uid}.raw"
@@ -113,17 +136,12 @@ def test_the_cut_is_what_mixmonitor_recorded(both: Line) -> None:
     # What MixMonitor holds back to keep its two channels together, at each begin and end, is up to 0.1 s.
     assert abs(len(ours) - len(theirs)) < 1600, (len(ours) / 8000, len(theirs) / 8000)
     assert (told["lost"], told["missing_seconds"], told["why"]) == ([0, 0], 0.0, "")
-    mine, his = tones(ours), tones(theirs)
-    unlike = [
-        (at, mine[at], his[at])
-        for at in range(1, min(len(mine), len(his)) - 1)
-        if his[at] not in mine[at - 1 : at + 3]
-    ]
-    assert unlike == [], "the second agent is heard from the first moment, in both"
-    heard = dict(_runs(mine))
-    assert heard[frozenset({CITIZEN}), frozenset({AGENT})] >= 5
-    assert heard[frozenset({CITIZEN}), frozenset({SECOND})] >= 14
-    assert heard[frozenset(), frozenset()] >= 4, "the pause is silent"
+    assert missing(theirs, ours) == [], "what MixMonitor heard, the passive recorder heard too"
+    for name, sound in (("capture", ours), ("mixmonitor", theirs)):
+        heard = dict(_runs(tones(sound)))
+        assert heard[frozenset({CITIZEN}), frozenset({AGENT})] >= 5, name
+        assert heard[frozenset({CITIZEN}), frozenset({SECOND})] >= 14, name
+        assert heard[frozenset(), frozenset()] >= 4, f"{name}: the pause is silent"
 
 
 def _runs(every: list[Any]) -> list[tuple[Any, int]]:
