@@ -68,7 +68,7 @@ _given: set[int] = set()
 
 def free_port() -> int:
     """A port on loopback that nobody has at this moment, neither for TCP nor for UDP, and that this process
-    was not given before: the parts of a line take theirs only later, and two must not be told the same one."""
+    was not given before: the parts of a line take theirs only later, and two must not have the same."""
     while True:
         if len(_given) > (PORTS[1] - PORTS[0]) // 2:
             _given.clear()

@@ -55,8 +55,8 @@ def press(agent: Desk, verb: str) -> None:
 
 
 def joined(line: Line, what: str) -> None:
-    """Agent and citizen are in one bridge again. The desk says "talking" when the agent's channel is on its way
-    back; whoever hangs up on that way has not ended the call: the citizen goes to the head of the queue."""
+    """Agent and citizen are in one bridge again. The desk says "talking" when the agent's channel is on its
+    way back; whoever hangs up there has not ended the call: the citizen goes to the head of the queue."""
     until(
         lambda: any(one.get("Context") == "join-citizen" and one.get("BridgeId") for one in line.channels()),
         8,
