@@ -24,10 +24,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from argon2 import PasswordHasher
@@ -41,6 +41,8 @@ from hotline.phones.desk_phone import Habit, PhoneBank
 from hotline.secrets import seat_password
 from hotline.settings import REPO, Settings, load
 from tickets.demo import seed_tickets
+
+Result = TypeVar("Result")
 
 PASSWORD = "rain-on-the-roof"
 """Of every account of a private line; nobody but its own processes can reach it."""
@@ -265,29 +267,49 @@ class PrivateLine:
         """What Asterisk itself says: the list of a listing action, else the one response."""
 
         async def ask() -> list[Message]:
-            up = asyncio.Event()
-
-            async def on_up() -> None:
-                up.set()
-
-            wire = Ami(
-                "127.0.0.1", self.settings.ami_port, "cti", self.settings.ami_password,
-                on_event=lambda _: None, on_up=on_up, on_down=lambda: None,
-            )  # fmt: skip
-            running = asyncio.create_task(wire.run())
-            try:
-                await asyncio.wait_for(up.wait(), 5)
+            async with self._wire() as wire:
                 if action in ("CoreShowChannels", "QueueStatus", "DeviceStateList"):
                     return await wire.listing(action, **headers)
                 return [await wire.action(action, **headers)]
-            finally:
-                running.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await running
 
-        # In a thread of its own: whoever asks may be inside a loop already, as Playwright's callers are.
+        return self._apart(ask())
+
+    def many_ami(self, actions: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Actions one after the other over one log-in. Raises AmiError, TimeoutError."""
+
+        async def tell() -> None:
+            async with self._wire() as wire:
+                for action, headers in actions:
+                    await wire.action(action, **headers)
+
+        self._apart(tell())
+
+    @contextlib.asynccontextmanager
+    async def _wire(self) -> AsyncIterator[Ami]:
+        """An AMI link that is logged in."""
+        up = asyncio.Event()
+
+        async def on_up() -> None:
+            up.set()
+
+        wire = Ami(
+            "127.0.0.1", self.settings.ami_port, "cti", self.settings.ami_password,
+            on_event=lambda _: None, on_up=on_up, on_down=lambda: None,
+        )  # fmt: skip
+        running = asyncio.create_task(wire.run())
+        try:
+            await asyncio.wait_for(up.wait(), 10)
+            yield wire
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    @staticmethod
+    def _apart(work: Coroutine[Any, Any, Result]) -> Result:
+        """In a thread of its own: whoever asks may be inside a loop already, as Playwright's callers are."""
         with ThreadPoolExecutor(1) as own:
-            return own.submit(asyncio.run, ask()).result()
+            return own.submit(asyncio.run, work).result()
 
     def log(self, part: str) -> str:
         """What a part has printed."""

@@ -43,7 +43,7 @@ DIGIT_SECONDS = 4
 """Pause between two digits of a ticket number that ends it."""
 NUMBER_SECONDS = 10
 """Time to find the slip of paper with the ticket number."""
-ANSWER_SECONDS = 5
+ANSWER_SECONDS = 4
 
 HEADER = """\
 ; GENERATED from ivr/{file} by `hotline menu compile` (python -m ivr.compile). Do not edit: edit the menu.

@@ -83,8 +83,6 @@ class DesktopLink:
                     self._url,
                     namespaces=[NAMESPACE],
                     auth={"token": self._token, "pbx": self._pbx},
-                    # Without it the desktop does not even open the line.
-                    headers={"X-Hotline-Link": self._token},
                     transports=["websocket"],
                     wait_timeout=5,
                 )

@@ -158,7 +158,6 @@ class MadeLink:
             url,
             namespaces=[NAMESPACE],
             auth={"token": token, "pbx": self.pbx},
-            headers={"X-Hotline-Link": token},
             transports=["websocket"],
             wait_timeout=10,
         )

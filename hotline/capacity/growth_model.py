@@ -103,7 +103,7 @@ class Limits:
     node_cores: int = 8
     desktop_cores: int = 8
     database_cores: int = 8
-    rtp_sessions: int = 500
+    rtp_sessions: int = 1_000
     """HOTLINE_RTP_FIRST..LAST, two ports each."""
     queue_places: int = 200
     """queues.conf maxlen: one queue of one node."""

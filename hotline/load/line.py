@@ -102,34 +102,6 @@ class LoadLine(PrivateLine):
             ]
         )  # fmt: skip
 
-    def many_ami(self, actions: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Actions one after the other over one log-in. Raises AmiError, TimeoutError."""
-        import asyncio
-
-        from cti.ami import Ami
-
-        async def tell() -> None:
-            up = asyncio.Event()
-
-            async def on_up() -> None:
-                up.set()
-
-            wire = Ami(
-                "127.0.0.1", self.settings.ami_port, "cti", self.settings.ami_password,
-                on_event=lambda _: None, on_up=on_up, on_down=lambda: None,
-            )  # fmt: skip
-            running = asyncio.create_task(wire.run())
-            try:
-                await asyncio.wait_for(up.wait(), 10)
-                for action, headers in actions:
-                    await wire.action(action, **headers)
-            finally:
-                running.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await running
-
-        asyncio.run(tell())
-
     def hang_up_all(self) -> None:
         """End every call at once, from the carrier's side: the ledger and the recordings get their ends."""
         self.ami("Hangup", Channel="/^PJSIP/trunk-.*$/")

@@ -112,7 +112,6 @@ class Wire:
             namespaces=["/cti"],
             transports=["websocket"],
             auth={"token": TOKEN, "pbx": "pbx1"},
-            headers={"X-Hotline-Link": TOKEN},
         )
 
     async def snapshot(self) -> None:

@@ -87,8 +87,8 @@ MISTAKES = [
     ("unknown top", "person: person\n\n", "person: person\ncolour: red\n\n", "unknown field `colour`"),
     ("unknown kind", "kind: progress", "kind: progres", "the kind of node `progress` is not right"),
     ("no kind", "    kind: progress  ", "    ", "node `progress` has no `kind`"),
-    ("wait is a word", "wait: 5 ", "wait: soon ", "`wait` of `main` is not right (`soon`)"),
-    ("wait too long", "wait: 5 ", "wait: 500 ", "`wait` of `main` is not right (`500`)"),
+    ("wait is a word", "wait: 4 ", "wait: soon ", "`wait` of `main` is not right (`soon`)"),
+    ("wait too long", "wait: 4 ", "wait: 500 ", "`wait` of `main` is not right (`500`)"),
     ("priority negative", "priority: 5", "priority: -5", "`priority` of `report` is not right (`-5`)"),
     ("list for word", "queue: dialect,", "queue: [dialect],", "the queue of `dialect` is not right"),
     (
@@ -135,7 +135,7 @@ def test_mistake_is_found_with_line_and_remedy(old: str, new: str, said: str) ->
         ("1: consultation\n", "1: consultaton\n", "consultaton"),
         ("queue: dialect", "queue: dialects", "queue: dialects"),
         ("      2: report", "      2: report\n      2: complaint", "2: complaint\n"),
-        ("wait: 5 ", "wait: soon ", "wait: soon"),
+        ("wait: 4 ", "wait: soon ", "wait: soon"),
     ],
 )
 def test_problem_stands_in_its_line(old: str, new: str, part: str) -> None:
