@@ -1,7 +1,7 @@
 """What each alarm rule reads from what is seen now: live floors, ledger, recordings, disks. Pure.
 
-A rule's subjects: a PBX (trunk_full, link_lost; there also "database"), a seat (state_too_long), a folder
-(disk), else the one subject "": the rule's queue, or the whole floor.
+A rule's subjects: a PBX (trunk_full, link_lost; there also "database" and "recorder <name>"), a seat
+(state_too_long), a folder (disk), else the one subject "": the rule's queue, or the whole floor.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ Fact = dict[str, Any]
 
 DATABASE = "database"
 """Subject of link_lost beside the names of PBXs."""
+RECORDER = "recorder "
+"""What the subject of link_lost begins with when a passive recorder captures nothing; its name follows."""
 WAITING = frozenset({"queue", "ringing"})
 """States of a call whose citizen waits for a person."""
 AT_WORK = frozenset({"ready", "ringing", "talking", "holding", "consulting", "three_way", "returning"})
@@ -61,6 +63,8 @@ class Seen:
     gaps: int | None = None
     disks: Mapping[str, float] | None = None
     """Folder -> percent used."""
+    recorders: Mapping[str, int | None] = field(default_factory=dict)
+    """Passive recorder on this machine -> since when it captures nothing; None: it captures."""
     agent_name: Callable[[str], str] = str
     queue_name: Callable[[str], str] = str
 
@@ -175,6 +179,7 @@ def _trunk_full(rule: Rule, seen: Seen) -> dict[str, Reading]:
 def _link_lost(rule: Rule, seen: Seen) -> dict[str, Reading]:
     gone = {pbx: picture.blind_since for pbx, picture in seen.pictures.items()}
     gone[DATABASE] = seen.database_gone_since
+    gone |= {RECORDER + name: since for name, since in seen.recorders.items()}
     return {
         subject: Reading(0.0 if since is None else max(0.0, (seen.at - since) / 1000))
         for subject, since in gone.items()

@@ -53,7 +53,8 @@ KINDS: Mapping[str, Kind] = {
 }
 """longest_wait: the caller who has waited longest for a person. state_too_long: seconds beyond the limit of
 the state. no_seat_ready: seats that take calls or are in one. link_lost: since when a PBX, or the database,
-cannot be seen. recording_missing: answered calls of the last 24 h without a recording."""
+cannot be seen, or a passive recorder captures nothing. recording_missing: answered calls of the last 24 h
+without a recording."""
 
 
 @dataclass(frozen=True)

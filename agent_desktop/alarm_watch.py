@@ -25,7 +25,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from agent_desktop import alarm_tables as tables
 from agent_desktop import floor_settings
-from agent_desktop.alarm_readings import Reading, Seen, readings
+from agent_desktop.alarm_readings import DATABASE, RECORDER, Reading, Seen, readings
 from agent_desktop.alarm_rules import (
     CALM,
     KINDS,
@@ -47,6 +47,7 @@ from agent_desktop.labels import Names
 from db import alarm_defaults, open_queues
 from db.models import User
 from hotline.settings import Settings
+from recordings.capture import ring
 from reports.interval import interval
 
 log = structlog.get_logger("desktop")
@@ -90,6 +91,7 @@ class AlarmWatch:
         self._ended: list[Open] = []
         self._confirmed_at: dict[str, int] = {}
         self._slow_at = self._pushed_at = 0
+        self._begun_at = clock()
         self._pushed: tuple[object, object] = ((), ())
         self._heard_at = clock()
         self._tried = False
@@ -237,7 +239,7 @@ class AlarmWatch:
         if alarm.kind == "state_too_long":
             return self._names.seat(alarm.subject)
         if alarm.kind == "link_lost":
-            return "数据库" if alarm.subject == "database" else f"电话系统 {alarm.subject}"
+            return _link(alarm.subject)
         return alarm.subject or None
 
     def tell(self) -> None:
@@ -327,10 +329,19 @@ class AlarmWatch:
             counted=counted,
             gaps=tables.recording_gaps(session, moment),
             disks=disks(self._folders()),
+            recorders=self._recorders(at),
             agent_name=lambda login: names.get(login, login),
         )
         with self._lock:
             self._rules, self._seen, self._slow_at = rules, seen, at
+
+    def _recorders(self, at: int) -> dict[str, int | None]:
+        """Passive recorders that have run on this machine; one that starts together with us has a moment."""
+        return {
+            one.name: None if one.is_alive(at) else max(one.alive_at, self._begun_at + SLOW_MS)
+            for one in ring.recorders(self._settings.ring)
+            if one.name in self._settings.recorder_names
+        }
 
     def _folders(self) -> Iterable[tuple[str, Any]]:
         yield "数据目录", self._settings.var
@@ -409,6 +420,15 @@ class AlarmWatch:
             if alarm.id is not None and key not in rows:
                 del self._open[key]
                 self._conditions.pop(key, None)
+
+
+def _link(subject: str) -> str:
+    """Whom link_lost is about, in words."""
+    if subject == DATABASE:
+        return "数据库"
+    if subject.startswith(RECORDER):
+        return f"旁路录音 {subject.removeprefix(RECORDER)}"
+    return f"电话系统 {subject}"
 
 
 def _with_books(known: Open, row: Open) -> Open:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -253,6 +254,29 @@ def test_a_lost_link_is_told_and_freezes_what_it_fed(
     assert shown["longest_wait"]["value"] == 71  # nobody knows: it stays as it was
     cti.connect(epoch="started anew")
     seconds(clock, watch, count=11)
+    assert kinds(watch) == []
+
+
+def test_a_passive_recorder_that_captures_nothing_is_a_lost_link(
+    watch: AlarmWatch, parts: Parts, clock: Clock
+) -> None:
+    def told(alive_at: int) -> None:
+        for name in parts.desk.settings.recorder_names:
+            folder = parts.desk.settings.ring / name
+            folder.mkdir(parents=True, exist_ok=True)
+            alive = alive_at if name == "a" else clock.at
+            (folder / "state.json").write_text(json.dumps({"alive_at": alive, "pid": 1}))
+
+    began = clock.at
+    for _ in range(45):
+        told(began)
+        seconds(clock, watch)
+    (alarm,) = watch.shown()
+    assert (alarm["kind"], alarm["subject_label"]) == ("link_lost", "旁路录音 a")
+    assert 20 <= alarm["value"] <= 45
+    for _ in range(30):
+        told(clock.at)
+        seconds(clock, watch)
     assert kinds(watch) == []
 
 

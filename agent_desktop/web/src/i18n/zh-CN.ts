@@ -170,7 +170,7 @@ export default {
       webhookNone: '尚未配置外发地址（HOTLINE_ALARM_WEBHOOK_URL），勾选“外发”暂不生效。',
       each: {
         trunk_full: '每台电话系统',
-        link_lost: '每台电话系统和数据库',
+        link_lost: '每台电话系统、数据库和旁路录音',
         recording_missing: '全部录音',
         disk: '数据目录、录音目录',
       },
@@ -182,7 +182,7 @@ export default {
           '超出该状态时限之后的秒数；时限见话务设置（示忙原因）和现场设置（通话、保持、话后、振铃）。',
         no_seat_ready: '示闲、通话中和话后处理的坐席都算在岗；队列开放且有人签入或有市民等待时才计算。',
         trunk_full: '正在使用的中继线路 ÷ 现场设置中的线路数。',
-        link_lost: '与电话系统或数据库失去联系的时间。',
+        link_lost: '与电话系统或数据库失去联系、或旁路录音收不到任何声音的时间。',
         recording_missing: '近 24 小时已接通而没有录音、也没有说明原因的通话。',
         disk: '存放数据和录音的磁盘已使用的比例。',
       },
