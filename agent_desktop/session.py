@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from apiflask import APIBlueprint
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -26,13 +28,22 @@ from agent_desktop.people import Person, person
 from agent_desktop.phone_holders import of_leader
 from db.models import AccessLog, QueueMembership, Seat, User, now
 
+log = structlog.get_logger("desktop")
+
 blueprint = APIBlueprint("session", __name__, url_prefix="/api", tag="session")
 limiter = Limiter(get_remote_address, storage_uri="memory://", default_limits=[])
+
+HASHES_WAITING = 32
+"""Verifying a password takes 64 MB and a core for some 50 ms, on purpose: a hundred at once were 6 GB. So it
+is one at a time; each that waits holds a thread, and who comes beyond is told to try again."""
+HASH_SECONDS = 15.0
 
 SESSION_LASTS = timedelta(hours=16)
 """The longest life of a log-in (`app.SESSION_HOURS`)."""
 
 _hasher = PasswordHasher()
+_in_line = threading.BoundedSemaphore(1 + HASHES_WAITING)
+_verifying = threading.Lock()
 _NOBODY = _hasher.hash("nobody has this password")
 """Verified where the account does not exist, so that the time taken does not tell."""
 
@@ -170,15 +181,26 @@ def _identify(login: str, password: str) -> tuple[Person, list[list[Any]]]:
     if not _fits(user.password_hash if user else _NOBODY, password) or user is None or not user.active:
         with transaction() as db:
             note_access(db, "log_in_refused", login[:32], user_id=user.id if user else None)
+        log.warning("log_in_refused", address=get_remote_address())
         raise Refusal("bad_credentials")
     return person(user), queues
 
 
 def _fits(password_hash: str, password: str) -> bool:
+    """Raises Refusal busy when too many log in at one moment."""
+    if not _in_line.acquire(blocking=False):
+        raise Refusal("busy")
     try:
-        return _hasher.verify(password_hash, password)
-    except (VerificationError, InvalidHashError):
-        return False
+        if not _verifying.acquire(timeout=HASH_SECONDS):
+            raise Refusal("busy")
+        try:
+            return _hasher.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
+        finally:
+            _verifying.release()
+    finally:
+        _in_line.release()
 
 
 def _take_seat(who: Person, number: str, queues: list[list[Any]], telephone: str) -> str:

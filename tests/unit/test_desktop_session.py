@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from desktop_parts import Browser, Cti, seat_fact
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
+from agent_desktop import session
 from agent_desktop.app import Parts, create_app
 from agent_desktop.people import People
 from db.models import AccessLog, User
@@ -57,6 +60,37 @@ def test_guessing_is_slowed_down_for_that_account_only(cti: Cti, open_browser: O
     guesses = [open_browser().log_in("agent01", "8001", password="x").status_code for _ in range(11)]
     assert guesses == [401] * 10 + [429]
     assert open_browser().log_in("agent02", "8002").status_code == 200
+
+
+def test_passwords_are_verified_one_at_a_time_and_who_is_too_many_is_told(
+    open_browser: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes 64 MB and a core; and each that waits holds a thread."""
+    goes_on, begun, at_once = threading.Event(), threading.Semaphore(0), []
+
+    class Slow:
+        def verify(self, _hash: str, _password: str) -> bool:
+            at_once.append(1)
+            begun.release()
+            goes_on.wait(10)
+            at_once.pop()
+            return True
+
+    monkeypatch.setattr(session, "_hasher", Slow())
+    many = 1 + session.HASHES_WAITING
+    with ThreadPoolExecutor(many) as others:
+        answers = [others.submit(session._fits, "", "") for _ in range(many)]
+        assert begun.acquire(timeout=10)
+        full = time.monotonic() + 10
+        while session._in_line._value:
+            assert time.monotonic() < full
+        assert at_once == [1]
+        refused = open_browser().log_in("agent01", "8001")
+        assert (refused.status_code, refused.json["error"]) == (503, "busy")
+        goes_on.set()
+        assert all(answer.result(10) for answer in answers)
+    monkeypatch.undo()
+    assert open_browser().log_in("agent01", "8001", password="wrong").status_code == 401
 
 
 def test_an_agent_must_name_a_seat_that_exists(cti: Cti, open_browser: Open) -> None:
