@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import configparser
+import logging
+import re
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+import structlog
 from desktop_parts import Browser, Cti, seat_fact
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
@@ -15,11 +20,13 @@ from sqlalchemy.exc import OperationalError
 from agent_desktop import session
 from agent_desktop.app import Parts, create_app
 from agent_desktop.people import People
+from agent_desktop.server import log_to_stderr
 from db.models import AccessLog, User
 from hotline.settings import Settings
 
 pytest_plugins = ["desktop_fixtures"]
 Open = Callable[[], Browser]
+FILTER = Path(__file__).resolve().parents[2] / "docs" / "fail2ban" / "filter-hotline-desktop.conf"
 
 
 def accesses(parts: Parts) -> list[str]:
@@ -48,6 +55,34 @@ def test_a_wrong_password_is_refused_in_words_and_noted(cti: Cti, open_browser: 
     assert open_browser().log_in("nobody", "8001").status_code == 401
     assert accesses(parts) == ["log_in_refused", "log_in_refused"]
     assert cti.commands == []
+
+
+def test_fail2bans_filter_reads_a_refused_log_in(
+    cti: Cti, open_browser: Open, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    before, level, configured = root.handlers[:], root.level, structlog.get_config()
+    try:
+        log_to_stderr()
+        # The module's own logger was bound to what the tests had before.
+        structlog.get_logger("desktop").warning("log_in_refused", address="192.0.2.9")
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+        structlog.configure(**configured)
+    line = next(one for one in capfd.readouterr().err.splitlines() if "log_in_refused" in one)
+    rules = configparser.RawConfigParser()
+    rules.read(FILTER)
+    rule = rules["Definition"]["failregex"].strip().replace("<HOST>", r"(?P<host>\S+)")
+    # fail2ban takes the time stamp out before it looks.
+    found = re.search(rule, re.sub(r"^timestamp=\S+", "", line))
+    assert found is not None, line
+    assert found["host"] == "192.0.2.9"
+    with structlog.testing.capture_logs() as told:
+        open_browser().log_in("agent01", "8001", password="wrong")
+    assert [(one["event"], one["address"]) for one in told if one["event"] == "log_in_refused"] == [
+        ("log_in_refused", "127.0.0.1")
+    ]
 
 
 def test_a_closed_account_cannot_log_in(cti: Cti, open_browser: Open, parts: Parts) -> None:
