@@ -50,27 +50,32 @@ def tones(sound: npt.NDArray[Any]) -> list[tuple[frozenset[int], frozenset[int]]
     return [(heard(piece[:, 0]), heard(piece[:, 1])) for piece in pieces]
 
 
-def missing(of: npt.NDArray[Any], within: npt.NDArray[Any]) -> list[tuple[float, str, float]]:
-    """The tenths of a second whose sound the other recording does not hold within 0.3 s of the same place:
-    (second, side, best likeness). A tone is known by its pitch (MixMonitor may drop a frame in it), the music
-    of a hold by its waveform. The first and the last tenth may be cut."""
-    found: list[tuple[float, str, float]] = []
+def missing(of: npt.NDArray[Any], within: npt.NDArray[Any]) -> list[tuple[float, str]]:
+    """(second, side) of each sound of a tenth of a second that the other recording does not hold within 0.3 s
+    of the same place. A tone is known by its pitch, the music of a hold by its waveform. That is each half of
+    the tenth by itself: where talk becomes music, or MixMonitor has dropped a frame, the two may lie differently
+    far apart. The first and the last tenth may be cut."""
     theirs, ours = tones(of), tones(within)
+    found: list[tuple[float, str]] = []
     for tenth in range(1, len(theirs) - 1):
+        around = slice(max(0, tenth - 3) * PIECE, (tenth + 4) * PIECE)
         for side, name in enumerate(("citizen", "agent")):
-            piece = of[tenth * PIECE : (tenth + 1) * PIECE, side]
-            if float(np.sqrt(np.mean(piece**2))) < 0.02:
-                continue
             near = [pair[side] for pair in ours[max(0, tenth - 3) : tenth + 4]]
             if theirs[tenth][side] and any(theirs[tenth][side] <= heard for heard in near):
                 continue
-            around = within[max(0, tenth - 3) * PIECE : (tenth + 4) * PIECE, side]
-            alike = np.correlate(around, piece, "valid")
-            energy = np.convolve(around**2, np.ones(PIECE), "valid")
-            best = float((alike / np.sqrt(np.maximum(energy, 1e-6) * np.sum(piece**2))).max())
-            if best < 0.7:
-                found.append((tenth / 10, name, round(best, 2)))
+            begin = tenth * PIECE
+            halves = (of[begin + at : begin + at + PIECE // 2, side] for at in (0, PIECE // 2))
+            loud = [half for half in halves if float(np.sqrt(np.mean(half**2))) > 0.02]
+            if len(loud) == 2 and not any(holds(within[around, side], half) for half in loud):
+                found.append((tenth / 10, name))
     return found
+
+
+def holds(sound: npt.NDArray[Any], piece: npt.NDArray[Any]) -> bool:
+    """Whether a piece is somewhere in a sound: normalised cross-correlation."""
+    alike = np.correlate(sound, piece, "valid")
+    energy = np.convolve(sound**2, np.ones(len(piece)), "valid")
+    return bool((alike / np.sqrt(np.maximum(energy, 1e-6) * np.sum(piece**2))).max() > 0.7)
 
 
 def captured(line: Line, uid: str) -> npt.NDArray[Any]:
