@@ -53,7 +53,7 @@ def tones(sound: npt.NDArray[Any]) -> list[tuple[frozenset[int], frozenset[int]]
 def missing(of: npt.NDArray[Any], within: npt.NDArray[Any]) -> list[tuple[float, str]]:
     """(second, side) of each sound of a tenth of a second that the other recording does not hold within 0.3 s
     of the same place. A tone is known by its pitch, the music of a hold by its waveform. That is each half of
-    the tenth by itself: where talk becomes music, or MixMonitor has dropped a frame, the two may lie differently
+    the tenth by itself: where talk becomes music, or MixMonitor has dropped a frame, the two may lie unlike
     far apart. The first and the last tenth may be cut."""
     theirs, ours = tones(of), tones(within)
     found: list[tuple[float, str]] = []
