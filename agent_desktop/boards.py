@@ -220,6 +220,13 @@ class Boards:
                     del self._focused[seat]
         return seats
 
+    def looks(self, socket: str) -> bool:
+        """This page is in the room of a view, or has a seat in focus."""
+        with self._lock:
+            looks = any(socket in sockets for sockets in self._open.values())
+        with self._wake:
+            return looks or any(socket in sockets for sockets in self._focused.values())
+
     def gone(self, socket: str) -> None:
         """The page is not connected any more."""
         for view in PACES:

@@ -182,7 +182,7 @@ class PageNamespace(Namespace):
         person = self._person()
         if page is None or person is None or person.id != page.user_id:
             return {"error": "not_logged_in", "server_time": now_ms()}
-        if person.role not in LEADERS:
+        if person.role not in LEADERS and self.desk.boards.looks(request.sid):  # type: ignore[attr-defined]
             self._leave_the_floor()
         return {"server_time": now_ms()}
 

@@ -42,11 +42,15 @@ def person(user: User) -> Person:
 
 
 class People:
-    """Look-up of persons by id with a short memory."""
+    """Look-up of persons by id with a short memory.
+
+    Each page asks every ten seconds, so everybody who was asked for since the last reading is read together.
+    """
 
     def __init__(self, sessions: sessionmaker[Session], clock: Callable[[], float] = time.monotonic) -> None:
         self._sessions, self._clock = sessions, clock
         self._known: dict[int, tuple[float, Person]] = {}
+        self._asked: set[int] = set()
         self._lock = threading.Lock()
 
     def find(self, user_id: int) -> Person | None:
@@ -57,17 +61,23 @@ class People:
         known = self._known.get(user_id)
         now = self._clock()
         if known and now - known[0] < FRESH_SECONDS:
+            self._asked.add(user_id)
             return known[1]
         try:
-            with self._sessions() as session:
-                user = session.scalar(select(User).where(User.id == user_id, User.active))
+            return self._read(user_id, now)
         except SQLAlchemyError as error:
             if known and is_database_away(error) and now - known[0] < STALE_SECONDS:
                 return known[1]
             raise
+
+    def _read(self, user_id: int, now: float) -> Person | None:
         with self._lock:
-            if user is None:
-                self._known.pop(user_id, None)
-                return None
-            self._known[user_id] = (now, person(user))
-        return person(user)
+            wanted, self._asked = self._asked | {user_id}, set()
+        with self._sessions() as session:
+            users = session.scalars(select(User).where(User.id.in_(wanted), User.active))
+            found = {user.id: (now, person(user)) for user in users}
+        with self._lock:
+            for gone in wanted - found.keys():
+                self._known.pop(gone, None)
+            self._known |= found
+        return found[user_id][1] if user_id in found else None

@@ -251,8 +251,8 @@ class Copier:
             entries.append((line, entry))
         self._load(session, {e.call for _, e in entries if e.call}, touched)
         written = {uid: facts.parts for uid, facts in touched.items()}
-        # As plain rows: as objects they would cost more than all the rest of the copying.
-        session.execute(
+        # As plain rows of the table: as objects they would cost more than all the rest of the copying.
+        session.connection().execute(
             insert(models.JournalEvent),
             [
                 {

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import structlog
 from desktop_parts import Browser, Cti, seat_fact
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
 from agent_desktop import session
@@ -290,6 +290,24 @@ def test_a_closed_account_is_noticed_within_the_short_memory(parts: Parts) -> No
     assert people.find(1) is not None
     clock[0] = 11.0
     assert people.find(1) is None
+
+
+def test_those_who_were_asked_for_are_read_together(parts: Parts) -> None:
+    clock = [0.0]
+    people = People(parts.desk.sessions, lambda: clock[0])
+    with parts.desk.sessions() as db:
+        ids = sorted(db.scalars(select(User.id).where(User.active)))[:5]
+    for user_id in [*ids, *ids]:
+        assert people.find(user_id) is not None
+    with parts.desk.sessions.begin() as db:
+        db.get_one(User, ids[-1]).active = False
+    clock[0] = 11.0
+    read = []
+    engine = parts.desk.sessions.kw["bind"]
+    event.listen(engine, "before_cursor_execute", lambda *told: read.append(told[2]))
+    found = [people.find(user_id) for user_id in ids]
+    assert [one is not None for one in found] == [True] * 4 + [False]
+    assert len([one for one in read if "FROM users" in one]) == 2, "together; the one who is gone again"
 
 
 def test_a_seat_taken_by_somebody_else_is_no_longer_mine(agent: Browser, cti: Cti) -> None:
