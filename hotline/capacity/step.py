@@ -142,8 +142,9 @@ class _Run:
         for name in line.settings.recorder_names:
             until((line.settings.recorder_alive / name).exists, 15, f"recorder {name} at work")
         if step.recorder == "off":
-            # The dialplan takes a call for recorded where this is set, for the whole line.
+            # For the whole line: every call is recorded already, and paused, so nothing is begun (record-call).
             line.ami("Setvar", Variable="HL_RECORDING", Value="1")
+            line.ami("Setvar", Variable="HL_MUTED", Value="1")
         line.seats(draw.habits(self.scenario, 5_000, self.chance))
         if step.bare:
             line.bare_members()
@@ -212,9 +213,9 @@ class _Run:
     def _probe(self, start: float, filling: float) -> Callable[[], dict[str, Any]]:
         from hotline.capacity.listening import listen_in_queue
 
-        # From the middle of the window on, when the queue is long.
-        after = max(0.0, start - time.time()) + filling + self.step.settle + self.step.window * 0.4
-        return listen_in_queue(self.line, after, self.step.window * 0.55)
+        # When the queue is long; menu, words before the queue, and the offer after a minute in it fit into 100 s.
+        after = max(0.0, start - time.time()) + filling + self.step.settle + self.step.window * 0.3
+        return listen_in_queue(self.line, after, self.step.window * 0.67)
 
     # --- what came of it -----------------------------------------------------------------------------------
 
