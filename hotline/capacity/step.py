@@ -142,7 +142,7 @@ class _Run:
         for name in line.settings.recorder_names:
             until((line.settings.recorder_alive / name).exists, 15, f"recorder {name} at work")
         if step.recorder == "off":
-            # For the whole line: every call is recorded already, and paused, so nothing is begun (record-call).
+            # For the whole line: every call is recorded already, and paused, so record-call begins nothing.
             line.ami("Setvar", Variable="HL_RECORDING", Value="1")
             line.ami("Setvar", Variable="HL_MUTED", Value="1")
         line.seats(draw.habits(self.scenario, 5_000, self.chance))
@@ -213,7 +213,7 @@ class _Run:
     def _probe(self, start: float, filling: float) -> Callable[[], dict[str, Any]]:
         from hotline.capacity.listening import listen_in_queue
 
-        # When the queue is long; menu, words before the queue, and the offer after a minute in it fit into 100 s.
+        # When the queue is long; menu, first words, and the offer after a minute in it fit into 100 s.
         after = max(0.0, start - time.time()) + filling + self.step.settle + self.step.window * 0.3
         return listen_in_queue(self.line, after, self.step.window * 0.67)
 
