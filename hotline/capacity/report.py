@@ -18,6 +18,7 @@ from hotline.settings import REPO
 
 FOLDER = REPO / "docs" / "capacity"
 METHOD = Path(__file__).with_name("method.md")
+MISSED = Path(__file__).with_name("missed.md")
 PARTS = {
     "capture": ("hotline.capacity.capture_cost", "The passive recorder"),
     "recording_cost": ("hotline.capacity.recording_cost", "What a recording costs in Asterisk"),
@@ -70,7 +71,7 @@ def text(results: Mapping[str, Any]) -> str:
     for name, (module, heading) in PARTS.items():
         if name in results:
             parts.append(_section(module, heading, results[name]))
-    parts.append(METHOD.read_text("utf-8").strip())
+    parts += [file.read_text("utf-8").strip() for file in (MISSED, METHOD)]
     return "\n\n".join(parts) + "\n"
 
 
