@@ -9,6 +9,8 @@ from html import escape
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 64, 170, 46, 48
 COLOURS = ("#1f5fa8", "#c8501e", "#2f8a4c", "#7b4fa0", "#8a7a1e", "#555555", "#b03060")
+BAR = 62
+"""A bar with the room for its name."""
 FONT = 'font-family="system-ui, sans-serif"'
 
 Points = Sequence[tuple[float, float]]
@@ -49,7 +51,7 @@ def lines(
     out.append(_text(LEFT - 8, TOP - 12, up, "start", "#555555"))
     if limit and limit[1] <= ys[-1]:
         out.append(_line(LEFT, py(limit[1]), WIDTH - RIGHT, py(limit[1]), "#c00000", "5 4"))
-        out.append(_text(LEFT + 4, py(limit[1]) - 5, limit[0], "start", "#c00000"))
+        out.append(_text(WIDTH - RIGHT - 4, py(limit[1]) - 5, limit[0], "end", "#c00000"))
     ends = _apart([py(points[-1][1]) for points in drawn.values()])
     for place, ((name, points), end) in enumerate(zip(drawn.items(), ends, strict=True)):
         colour = COLOURS[place % len(COLOURS)]
@@ -63,17 +65,18 @@ def lines(
 def stacks(title: str, up: str, bars: Sequence[tuple[str, Mapping[str, float]]]) -> str:
     """Bars of parts on top of each other; the parts have one colour in all bars."""
     names = list(dict.fromkeys(name for _, parts in bars for name in parts))
+    width = max(WIDTH, LEFT + RIGHT + BAR * len(bars))
     ys = steps(max((sum(parts.values()) for _, parts in bars), default=1))
 
     def py(y: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * y / ys[-1]
 
-    out = [*_head(title, f"{title}: {up}")]
+    out = [*_head(title, f"{title}: {up}", width)]
     for y in ys:
-        out.append(_line(LEFT, py(y), WIDTH - RIGHT, py(y), "#dddddd"))
+        out.append(_line(LEFT, py(y), width - RIGHT, py(y), "#dddddd"))
         out.append(_text(LEFT - 8, py(y) + 4, f"{y:g}", "end"))
     out.append(_text(LEFT - 8, TOP - 12, up, "start", "#555555"))
-    place = (WIDTH - LEFT - RIGHT) / max(1, len(bars))
+    place = (width - LEFT - RIGHT) / max(1, len(bars))
     for n, (label, parts) in enumerate(bars):
         at, below = LEFT + place * (n + 0.2), 0.0
         for name in names:
@@ -90,28 +93,32 @@ def stacks(title: str, up: str, bars: Sequence[tuple[str, Mapping[str, float]]])
     for n, name in enumerate(reversed(names)):
         colour = COLOURS[names.index(name) % len(COLOURS)]
         out.append(
-            f'<rect x="{WIDTH - RIGHT + 8}" y="{TOP + 20 * n}" width="12" height="12" fill="{colour}"/>'
+            f'<rect x="{width - RIGHT + 8}" y="{TOP + 20 * n}" width="12" height="12" fill="{colour}"/>'
         )
-        out.append(_text(WIDTH - RIGHT + 26, TOP + 10 + 20 * n, name, "start"))
+        out.append(_text(width - RIGHT + 26, TOP + 10 + 20 * n, name, "start"))
     return "\n".join([*out, "</svg>", ""])
 
 
 def _apart(wanted: Sequence[float], least: float = 15.0) -> list[float]:
-    """Heights of labels moved down just so far that none covers another."""
+    """Heights of labels moved just so far that none covers another, or lies below the last line."""
     order = sorted(range(len(wanted)), key=lambda n: wanted[n])
     found = list(wanted)
     last = -math.inf
     for n in order:
         found[n] = max(wanted[n], last + least)
         last = found[n]
+    last = HEIGHT - BOTTOM + least
+    for n in reversed(order):
+        found[n] = min(found[n], last - least)
+        last = found[n]
     return found
 
 
-def _head(title: str, told: str) -> list[str]:
+def _head(title: str, told: str, width: int = WIDTH) -> list[str]:
     return [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" width="{width}" '
         f'height="{HEIGHT}" role="img" aria-label="{escape(told)}" {FONT} font-size="12">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        f'<rect width="{width}" height="{HEIGHT}" fill="#ffffff"/>',
         f'<text x="{LEFT - 8}" y="20" font-size="15" font-weight="600" fill="#222222">{escape(title)}</text>',
     ]
 

@@ -30,6 +30,9 @@ PARTS = {
 """Result file -> module with section(result), and the heading where the section brings none."""
 OURS = ("pbx", "cti", "desktop", "worker", "database", "recorder", "recorder2")
 NAMES = {"pbx": "Asterisk"}
+PICTURED = tuple(part for part in OURS if part != "recorder2")
+BOTH = {"recorder": ("recorder", "recorder2")}
+"""In the charts two recorders are one part."""
 BEGIN, END = "<!-- capacity: written by `hotline capacity report` -->", "<!-- capacity: end -->"
 
 
@@ -377,16 +380,13 @@ def drawn(result: Figures) -> dict[str, str]:
         ]
 
     if steps:
-        parts = [part for part in OURS if any(part in one["cpu_percent"] for one in steps)]
+        parts = [part for part in PICTURED if any(part in one["cpu_percent"] for one in steps)]
         found["cpu.svg"] = charts.lines(
             "CPU by seats talking, everything recorded",
             "seats talking at once",
             "% of one core",
             {
-                **{
-                    NAMES.get(part, part): series(lambda one, part=part: one["cpu_percent"].get(part))
-                    for part in parts
-                },
+                **{NAMES.get(part, part): series(lambda one, part=part: _used(one, part)) for part in parts},
                 "whole machine": series(lambda one: one["cpu_percent"]["machine"]),
             },
             ("two cores", 200.0),
@@ -410,8 +410,8 @@ def drawn(result: Figures) -> dict[str, str]:
         for label, each in (("plain", off), ("bare", one), ("ours", ours), ("other", other)):
             if each:
                 parts_of = {
-                    NAMES.get(part, part): cost(each, part) or 0.0
-                    for part in OURS
+                    NAMES.get(part, part): cost(each, *BOTH.get(part, (part,))) or 0.0
+                    for part in PICTURED
                     if part in each["cpu_percent"]
                 }
                 bars.append(
@@ -436,6 +436,12 @@ def drawn(result: Figures) -> dict[str, str]:
             },
         )
     return found
+
+
+def _used(one: Figures, part: str) -> float | None:
+    """Per cent of a core of a part of the charts."""
+    known = [one["cpu_percent"][name] for name in BOTH.get(part, (part,)) if name in one["cpu_percent"]]
+    return sum(known) if known else None
 
 
 # --- the READMEs -------------------------------------------------------------------------------------------
