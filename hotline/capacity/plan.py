@@ -206,9 +206,9 @@ def situations(recorder: str) -> list[Job]:
             seats=24,
             rate="overload",
             times=9,
-            patience=120,
+            patience=300,
             probe=True,
-            what="twice what 24 seats can answer, talks of 20 s, patience 120 s in the mean",
+            what="twice what 24 seats can answer, talks of 20 s, patience 300 s in the mean: long enough to hear the offer, which comes every minute",
         ),
     ]
 
