@@ -208,7 +208,7 @@ def situations(recorder: str) -> list[Job]:
             times=9,
             patience=300,
             probe=True,
-            what="twice what 24 seats can answer, talks of 20 s, patience 300 s: some hear the offer of each minute",
+            what="twice what 24 seats can answer, talks of 20 s, patience 300 s: some hear the offer",
         ),
     ]
 
