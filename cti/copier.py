@@ -68,7 +68,7 @@ class JournalFile:
     path: Path
     name: str
     begins: int
-    """Epoch seconds of its first line: the order of rotated files."""
+    """Epoch seconds of its first line: the order of rotated files, but for a clock that was set meanwhile."""
     size: int
 
 
@@ -131,15 +131,33 @@ class Lag:
     since: int | None
 
 
-def lag(path: Path, file: str | None, offset: int) -> Lag:
+def copied_files(session: Session, pbx: str, files: Iterable[JournalFile]) -> set[str]:
+    """Names of those files of which the ledger has lines: copied to their ends, but for the one it is at."""
+    event = models.JournalEvent
+    return {
+        each.name
+        for each in files
+        if session.scalar(select(event.id).where(event.pbx == pbx, event.file == each.name).limit(1))
+    }
+
+
+def lag(path: Path, file: str | None, offset: int, session: Session | None = None, pbx: str = "") -> Lag:
     """How far the ledger is behind a journal that is copied up to `offset` of the file named `file` (None:
-    nothing is copied), rotated files included."""
+    nothing is copied), rotated files included.
+
+    With the ledger's `session`, files are known for copied by their lines there; without one, by their order,
+    which is wrong where the clock was set between two rotations.
+    """
     files = journal_files(path)
     names = [each.name for each in files]
-    if file in names:
+    if file not in names:
+        offset = 0
+    elif session is None:
         files = files[names.index(file) :]
     else:
-        offset = 0
+        others = [each for each in files if each.name != file]
+        copied = copied_files(session, pbx, others)
+        files = [files[names.index(file)], *(each for each in others if each.name not in copied)]
     left = sum(each.size for each in files) - offset
     for each in files:
         with each.path.open("rb") as source:
@@ -197,7 +215,7 @@ class Copier:
         touched: dict[str, ledger.CallFacts] = {}
         with self._sessions.begin() as session:
             position = session.get(models.JournalPosition, self.pbx, with_for_update=True)
-            file, offset = self._where(files, position)
+            file, offset = self._where(session, files, position)
             with file.path.open("rb") as source:
                 source.seek(offset)
                 data = source.read(self.BATCH)
@@ -217,19 +235,29 @@ class Copier:
         return len(lines)
 
     def _where(
-        self, files: list[JournalFile], position: models.JournalPosition | None
+        self, session: Session, files: list[JournalFile], position: models.JournalPosition | None
     ) -> tuple[JournalFile, int]:
+        """The file to read and from where. What comes after the end of a file is the first of which the ledger
+        has no line: rotated files stand in the order of their stamps, wrong where the clock was set meanwhile,
+        and a file that is read a second time is refused by the table for ever."""
         if position is None:
             return files[0], 0
-        for index, file in enumerate(files):
-            if file.name == position.file:
-                if position.offset >= file.size and index + 1 < len(files):
-                    return files[index + 1], 0
-                return file, position.offset
-        log.error(
-            "journal_file_gone", file=position.file, offset=position.offset, goes_on_at=files[0].path.name
-        )
-        return files[0], 0
+        here = next((file for file in files if file.name == position.file), None)
+        if here is not None and (position.offset < here.size or here is files[-1]):
+            return here, position.offset
+        others = [file for file in files if file is not here]
+        copied = copied_files(session, self.pbx, others)
+        after = next((file for file in others if file.name not in copied), None)
+        if here is None:
+            log.error(
+                "journal_file_gone",
+                file=position.file,
+                offset=position.offset,
+                goes_on_at=after.path.name if after else None,
+            )
+        if after is not None:
+            return after, 0
+        return (here, position.offset) if here is not None else (files[-1], files[-1].size)
 
     def _set_position(
         self, session: Session, position: models.JournalPosition | None, file: str, offset: int

@@ -225,8 +225,8 @@ def _ledger(session: Any, settings: Settings) -> list[Finding]:
     from db.models import Call, JournalEvent, JournalPosition, Recording
 
     position = session.get(JournalPosition, settings.pbx_name)
-    copied = (position.file, position.offset) if position else (None, 0)
-    findings = [journal(settings.journal, *copied)]
+    file, offset = (position.file, position.offset) if position else (None, 0)
+    findings = [journal(settings.journal, file, offset, session, settings.pbx_name)]
     unknown = session.scalar(select(func.count()).where(JournalEvent.understood.is_(False))) or 0
     if unknown:
         names = session.scalars(
@@ -251,13 +251,13 @@ def _ledger(session: Any, settings: Settings) -> list[Finding]:
     return findings
 
 
-def journal(path: Path, file: str | None, offset: int) -> Finding:
+def journal(path: Path, file: str | None, offset: int, session: Any = None, pbx: str = "") -> Finding:
     """Whether the ledger has all of the journal: the oldest line that it lacks must be seconds old."""
     from cti.copier import lag
 
     if not path.exists():
         return Finding("journal", "note", "Asterisk has written none yet")
-    behind = lag(path, file, offset)
+    behind = lag(path, file, offset, session, pbx)
     age = datetime.now().timestamp() - (behind.since or datetime.now().timestamp())
     if behind.bytes > 0 and age > LAG_SECONDS:
         return Finding(

@@ -44,8 +44,8 @@ class Signs:
 
     def behind(self) -> bool:
         """Does the ledger lack whole lines of the journal? True also while nobody can say."""
-        seen = self._position()
-        return seen is None or lag(self.settings.journal, *seen).bytes > 0
+        seen = self._seen()
+        return seen is None or seen[1] > 0
 
     def waiting(self) -> list[Path]:
         """Recordings of calls that are over which should be in the archive by now.
@@ -73,25 +73,29 @@ class Signs:
     def _watch_ledger(self) -> None:
         moved_at, before = time.monotonic(), None
         while not self._stop.wait(LOOK):
-            at, seen = time.time(), self._position()
+            at, seen = time.time(), self._seen()
             if seen is None:
                 self.samples.append(Sample("ledger", at, False))
                 continue
-            with contextlib.suppress(OSError):
-                if seen != before or lag(self.settings.journal, *seen).bytes == 0:
-                    moved_at, before = time.monotonic(), seen
-                self.samples.append(Sample("ledger", at, time.monotonic() - moved_at < BEHIND))
+            position, left = seen
+            if position != before or left == 0:
+                moved_at, before = time.monotonic(), position
+            self.samples.append(Sample("ledger", at, time.monotonic() - moved_at < BEHIND))
 
     def _watch_spool(self) -> None:
         while not self._stop.wait(LOOK):
             self.samples.append(Sample("recordings", time.time(), not self.waiting()))
 
-    def _position(self) -> tuple[str | None, int] | None:
-        """(file, offset) that the ledger is copied up to; None when the database does not say."""
-        asked = text('SELECT file, "offset" FROM journal_positions WHERE pbx = :pbx')
+    def _seen(self) -> tuple[tuple[str | None, int], int] | None:
+        """((file, offset) that the ledger is copied up to, bytes that it lacks); None when nobody says."""
+        asked, pbx = (
+            text('SELECT file, "offset" FROM journal_positions WHERE pbx = :pbx'),
+            self.settings.pbx_name,
+        )
         try:
             with self._sessions() as session:
-                row = session.execute(asked, {"pbx": self.settings.pbx_name}).one_or_none()
-        except SQLAlchemyError:
+                row = session.execute(asked, {"pbx": pbx}).one_or_none()
+                file, offset = (None, 0) if row is None else (row[0], row[1])
+                return (file, offset), lag(self.settings.journal, file, offset, session, pbx).bytes
+        except (SQLAlchemyError, OSError):
             return None
-        return (None, 0) if row is None else (row[0], row[1])

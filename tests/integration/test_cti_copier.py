@@ -134,6 +134,36 @@ def test_rotation_is_followed_to_the_end_of_the_old_file(journal: Path, engine: 
     assert [str(c.outcome) for c in calls(engine).values()] == ["answered"]
 
 
+@pytest.mark.parametrize("step", [3600, -3600])
+def test_a_clock_that_was_set_between_two_rotations_stops_nothing(
+    journal: Path, engine: Engine, step: int
+) -> None:
+    """Rotated files stand in the order of their stamps: the one of the wrong hour lies in the wrong place."""
+    lines = ANSWERED.splitlines(keepends=True)
+    one = copier(journal, engine)
+    journal.write_text(START + "".join(lines[:3]))
+    copy_all(one)
+    journal.rename(journal.with_name("queue_log.0"))
+    stamp = int(lines[3].split("|", 1)[0])
+    journal.write_text("".join(line.replace(str(stamp), str(stamp + step), 1) for line in lines[3:5]))
+    copy_all(one)
+    journal.rename(journal.with_name("queue_log.1"))
+    journal.write_text("".join(lines[5:7]))
+    copy_all(one)
+    journal.rename(journal.with_name("queue_log.2"))
+    journal.write_text("".join(lines[7:]))
+    copy_all(one)
+    assert lines_kept(engine) == 10
+    with sessions(engine)() as session:
+        position = session.get_one(models.JournalPosition, "pbx1")
+        assert lag(journal, position.file, position.offset, session, "pbx1") == Lag(0, None)
+        with journal.open("a") as file:
+            file.write("1795289400|NONE|NONE|NONE|QUEUESTART|\n")
+        assert lag(journal, position.file, position.offset, session, "pbx1").bytes == 38
+    assert [str(c.outcome) for c in calls(engine).values()] == ["answered"]
+    assert copier(journal, engine).copy_once() == 1
+
+
 def test_two_rotations_while_we_were_dead_lose_nothing(journal: Path, engine: Engine) -> None:
     lines = ANSWERED.splitlines(keepends=True)
     journal.write_text(START + lines[0])
