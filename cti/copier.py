@@ -237,9 +237,12 @@ class Copier:
     def _where(
         self, session: Session, files: list[JournalFile], position: models.JournalPosition | None
     ) -> tuple[JournalFile, int]:
-        """The file to read and from where. What comes after the end of a file is the first of which the ledger
-        has no line: rotated files stand in the order of their stamps, wrong where the clock was set meanwhile,
-        and a file that is read a second time is refused by the table for ever."""
+        """The file to read and from where.
+
+        After the end of a file comes the first of which the ledger has no line: rotated files stand in the
+        order of their stamps, wrong where the clock was set meanwhile, and a file that is read a second time is
+        refused by the table for ever.
+        """
         if position is None:
             return files[0], 0
         here = next((file for file in files if file.name == position.file), None)
