@@ -240,7 +240,7 @@ class Copier:
         """The file to read and from where.
 
         After the end of a file comes the first of which the ledger has no line: rotated files stand in the
-        order of their stamps, wrong where the clock was set meanwhile, and a file that is read a second time is
+        order of their stamps, wrong where the clock was set meanwhile; a file that is read a second time is
         refused by the table for ever.
         """
         if position is None:
