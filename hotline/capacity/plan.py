@@ -206,9 +206,9 @@ def situations(recorder: str) -> list[Job]:
             seats=24,
             rate="overload",
             times=9,
-            patience=300,
+            patience=120,
             probe=True,
-            what="twice what 24 seats can answer, talks of 20 s, patience 300 s: some hear the offer",
+            what="twice what 24 seats can answer, talks of 20 s, patience 120 s in the mean",
         ),
     ]
 
