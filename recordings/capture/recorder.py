@@ -21,6 +21,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -111,6 +112,8 @@ class Keeper:
         self._listening = self._was_capturing = False
         self._alive_us = 0
         """When it was last seen capturing, before this look."""
+        self._alive_steady_us = 0
+        """The same by the clock that nobody sets: how long an outage was. 0: of another boot."""
 
     def open(self) -> None:
         """Makes the folder; whatever time has passed since the last life is an outage."""
@@ -118,6 +121,8 @@ class Keeper:
         self.settings.recorder_alive.mkdir(parents=True, exist_ok=True)
         before = ring.read_json(self.folder / "state.json")
         self._alive_us = int(before.get("alive_at", 0)) * 1000
+        if before.get("boot") == _boot():
+            self._alive_steady_us = int(before.get("steady_at", 0)) * 1000
         self._before = (int(before.get("captured", 0)), int(before.get("dropped", 0)))
 
     def tick(self) -> None:
@@ -241,12 +246,15 @@ class Keeper:
                     run.rmdir()  # only where nothing is left in it
 
     def _tell(self) -> None:
-        at = _now_us()
+        at, steady = _now_us(), _steady_us()
         flushed = self._alive_us
         if self._is_capturing():
-            if not self._was_capturing and self._alive_us and at - self._alive_us > LEAST_OUTAGE_US:
-                ring.note_outage(self.folder, ring.Outage(self._alive_us, at, "dead"))
-            self._was_capturing, self._problem, self._alive_us = True, "", at
+            # Between two looks the wall clock may have been set by an hour: no hour without a recorder.
+            was_away = steady - self._alive_steady_us if self._alive_steady_us else at - self._alive_us
+            if not self._was_capturing and self._alive_us and was_away > LEAST_OUTAGE_US:
+                ring.note_outage(self.folder, ring.Outage(at - was_away, at, "dead"))
+            self._was_capturing, self._problem = True, ""
+            self._alive_us, self._alive_steady_us = at, steady
             with suppress(OSError):
                 (self.settings.recorder_alive / self.name).touch()
         else:
@@ -258,6 +266,8 @@ class Keeper:
                 {
                     "pid": os.getpid(),
                     "alive_at": self._alive_us // 1000,
+                    "steady_at": self._alive_steady_us // 1000,
+                    "boot": _boot(),
                     "flushed_at": flushed // 1000,
                     "captured": captured,
                     "dropped": dropped,
@@ -274,8 +284,21 @@ def free_bytes(folder: Path) -> int:
         return sys.maxsize
 
 
+@cache
+def _boot() -> str:
+    """Which start of the machine this is; '' where nobody says."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ""
+
+
 def _now_us() -> int:
     return time.time_ns() // 1000
+
+
+def _steady_us() -> int:
+    """Since the machine was started; nobody sets it."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
 
 
 def main() -> None:

@@ -339,3 +339,38 @@ def test_what_passed_while_no_recorder_lived_is_written_down(settings: Settings,
     (told,) = ring.recorders(settings.ring)
     assert (told.alive_at, told.flushed_at, told.captured) == (now[0] // 1000, now[0] // 1000 - 500, 5)
     assert (settings.recorder_alive / "a").exists()
+
+
+@pytest.mark.parametrize("step", [3_600_000_000, -3_600_000_000])
+def test_a_clock_that_is_set_is_no_hour_without_a_recorder(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    wall, steady = [1_795_000_000_000_000], [500_000_000]
+    monkeypatch.setattr(recorder, "_now_us", lambda: wall[0])
+    monkeypatch.setattr(recorder, "_steady_us", lambda: steady[0])
+
+    def look(*, captures: bool, after: int) -> None:
+        wall[0] += after
+        steady[0] += after
+        keeper._listening = captures
+        keeper._tell()
+
+    keeper = recorder.Keeper(settings, "a")
+    keeper.open()
+    keeper.process = SimpleNamespace(poll=lambda: None)  # type: ignore[assignment]
+    look(captures=True, after=0)
+    wall[0] += step
+    look(captures=False, after=500_000)  # tcpdump is started anew
+    look(captures=True, after=500_000)
+    lines = (settings.ring / "a" / "outages.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"begin": wall[0] - 1_000_000, "end": wall[0], "why": "dead", "packets": 0}
+    ]
+    again = recorder.Keeper(settings, "a")
+    again.open()
+    again.process, again._listening = keeper.process, True
+    steady[0] += 3_000_000
+    wall[0] += 3_000_000 + step
+    again._tell()
+    last = json.loads((settings.ring / "a" / "outages.jsonl").read_text().splitlines()[-1])
+    assert (last["end"] - last["begin"], last["end"]) == (3_000_000, wall[0])
