@@ -34,7 +34,7 @@ blueprint = APIBlueprint("session", __name__, url_prefix="/api", tag="session")
 limiter = Limiter(get_remote_address, storage_uri="memory://", default_limits=[])
 
 HASHES_WAITING = 32
-"""Verifying a password takes 64 MB and a core for some 50 ms, on purpose: a hundred at once would be 6 GB. So it
+"""Verifying a password takes 64 MB and a core for some 50 ms, on purpose: a hundred at once are 6 GB. So it
 is one at a time; each that waits holds a thread, and who comes beyond is told to try again."""
 HASH_SECONDS = 15.0
 
