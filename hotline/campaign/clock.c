@@ -2,9 +2,13 @@
 
    cc -shared -fPIC -O2 -o clock.so clock.c -ldl;  LD_PRELOAD=clock.so HOTLINE_CLOCK=/path/of/the/file
 
-   The file holds one 64-bit integer and is mapped: a step is seen at once by everybody who has it open. Only the
-   wall clock moves, as on a machine whose clock is set: monotonic clocks, sleeps and the times that the kernel
-   gives to files stay. Waits until a moment of the wall clock are handed to the kernel in its own time. */
+   The file holds three 64-bit integers and is mapped: a step is seen at once by everybody who has it open. They are
+   the seconds, those before the last step, and the kernel's microsecond of that step. Only the wall clock moves, as
+   on a machine whose clock is set: monotonic clocks, sleeps and the times that the kernel gives to files stay. Waits
+   until a moment of the wall clock are handed to the kernel in its own time.
+
+   A kernel whose clock is set stamps packets by the new time: tcpdump writes them so, by the time at which each came,
+   for it is told of them up to a second later. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,6 +23,8 @@
 #include <unistd.h>
 
 static const volatile int64_t *ahead;
+enum { NOW, BEFORE, STEPPED_AT, NUMBERS };
+static void (*real_pcap_dump)(unsigned char *, const void *, const unsigned char *);
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 static int (*real_gettimeofday)(struct timeval *, void *);
 static int (*real_cond_timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
@@ -37,8 +43,9 @@ static void find(void)
     if (!real_cond_timedwait)
         real_cond_timedwait = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
     real_sem_timedwait = dlsym(RTLD_NEXT, "sem_timedwait");
+    real_pcap_dump = dlsym(RTLD_NEXT, "pcap_dump");
     if (file >= 0) {
-        void *map = mmap(NULL, sizeof(*ahead), PROT_READ, MAP_SHARED, file, 0);
+        void *map = mmap(NULL, NUMBERS * sizeof(*ahead), PROT_READ, MAP_SHARED, file, 0);
         close(file);
         if (map != MAP_FAILED)
             ahead = map;
@@ -48,7 +55,7 @@ static void find(void)
 static int64_t seconds(void)
 {
     pthread_once(&once, find);
-    return ahead ? *ahead : 0;
+    return ahead ? ahead[NOW] : 0;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *at)
@@ -106,4 +113,21 @@ int sem_timedwait(sem_t *restrict semaphore, const struct timespec *restrict unt
 
     seconds();
     return real_sem_timedwait(semaphore, &moment);
+}
+
+/* What libpcap gives with each packet; its own header may not be installed here. */
+struct captured {
+    struct timeval at;
+    uint32_t kept, length;
+};
+
+void pcap_dump(unsigned char *file, const struct captured *packet, const unsigned char *data)
+{
+    struct captured stamped = *packet;
+    int64_t more = seconds();
+
+    if (ahead && (int64_t)packet->at.tv_sec * 1000000 + packet->at.tv_usec < ahead[STEPPED_AT])
+        more = ahead[BEFORE];
+    stamped.at.tv_sec += more;
+    real_pcap_dump(file, &stamped, data);
 }
