@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,13 +93,18 @@ def rows_between(
         if segment.begin <= end and segment.end >= begin:
             found += [ring.rows_of(segment, port) for port in ports if port in segment.streams]
     found += [rows[np.isin(rows["port"], ports)] for rows in open_rows if len(rows)]
+    rows = together(found)
+    rows = rows[(rows["at"] >= begin) & (rows["at"] <= end)]
+    return rows[np.argsort(rows["at"], kind="stable")]
+
+
+def together(found: Iterable[Rows]) -> Rows:
+    """Rows of several files as one, one after the other."""
     found = [rows for rows in found if len(rows)]
     if not found:
         return np.zeros(0, row_type(0))
     width = max(rows.dtype["sound"].shape[0] for rows in found)
-    together = np.concatenate([_widened(rows, width) for rows in found])
-    together = together[(together["at"] >= begin) & (together["at"] <= end)]
-    return together[np.argsort(together["at"], kind="stable")]
+    return np.concatenate([_widened(rows, width) for rows in found])
 
 
 def _widened(rows: Rows, width: int) -> Rows:
@@ -112,20 +117,6 @@ def _widened(rows: Rows, width: int) -> Rows:
             wide[name] = rows[name]
     wide["sound"][:, :old] = rows["sound"]
     return wide
-
-
-def of_a_stepped_call(wanted: Wanted, rows: Rows) -> tuple[Wanted, Rows]:
-    """A call during which the clock was set back, so that it ended before it began: all it has sent.
-
-    First what came after its MEDIA line, then what came after the step, whose times are earlier. The ledger's
-    times say nothing then of waits and pauses: better too much is kept than nothing.
-    """
-    since = wanted.legs[0].at
-    first = rows[rows["at"] >= since]
-    rows = rows[np.isin(rows["ssrc"], np.unique(first["ssrc"]))]
-    stretches = (first, rows[rows["at"] < since])
-    spans = tuple((int(one["at"].min()), int(one["at"].max()) + 20_000) for one in stretches if len(one))
-    return replace(wanted, spans=spans, paused=()), rows
 
 
 def of_the_call(rows: Rows, legs: Sequence[Leg], end: int) -> tuple[Rows, Rows]:

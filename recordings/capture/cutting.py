@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,13 +30,14 @@ from recordings.capture.cut import (
     microseconds,
     note_of,
     note_path,
-    of_a_stepped_call,
     rows_between,
+    together,
     write,
     write_note,
 )
 from recordings.capture.packets import Rows
 from recordings.capture.ring import Captured, Recorder, Segment, Stream
+from recordings.capture.set_clock import UNSEEN_US, RunningOn
 
 LOOK_BACK = timedelta(hours=24)
 """Calls of this time are taken up again by a worker that was away."""
@@ -46,10 +47,10 @@ THIN_EVERY_SECONDS = 20.0
 NOTES_KEPT = timedelta(days=2)
 SLACK_US = 1_500_000
 """The kernel hands packets over in blocks of up to a second: what was flushed is so much older."""
-PATIENCE = timedelta(seconds=20)
+PATIENCE_US = 20_000_000
 """A call is cut with what is there when it has ended so long ago."""
-LARGEST_STEP_US = 6 * 3600 * 1_000_000
-"""So far back a clock may be set during a call."""
+UNTOLD_MS = 200
+"""By this much the clock was set and no recorder has noted it yet: the next round knows more."""
 LOOKED_UP_AT_ONCE = 500
 
 
@@ -83,16 +84,22 @@ class Cutter:
         with self._open_session() as session:
             self._read_journal(session, now)
             ended = self._ended(session)
-            wanted = {
-                uid: self._wanted(session, call) for uid, call in ended.items() if call.outcome == "answered"
-            }
-        for uid in ended.keys() - wanted.keys():
-            self._legs.pop(uid, None)
+            answered = {uid: call for uid, call in ended.items() if call.outcome == "answered"}
+            for uid in ended.keys() - answered.keys():
+                self._legs.pop(uid, None)
+            told = ring.recorders(self._settings.ring)
+            clock = RunningOn(max((one.steps for one in told), key=len, default=()))
+            now_ms = round(time.time() * 1000)
+            if any(one.is_alive(now_ms) and abs(one.clock_set_by()) > UNTOLD_MS for one in told):
+                done.waiting = len(answered)
+                return done
+            is_now = clock.now(now_ms * 1000)
+            wanted = {uid: self._wanted(session, call, clock, is_now) for uid, call in answered.items()}
         if wanted:
-            self._cut_all(ended, wanted, captures, now, done, stop)
+            self._cut_all(answered, wanted, told, captures, clock, now_ms, done, stop)
         if time.monotonic() - self._thinned_at > THIN_EVERY_SECONDS:
             self._thinned_at = time.monotonic()
-            self._thin(now)
+            self._thin(clock, is_now)
             self._forget_notes(now)
         return done
 
@@ -107,7 +114,7 @@ class Cutter:
         for recorder in ring.recorders(settings.ring):
             found = ring.files(settings.ring / recorder.name)
             alive = recorder.is_alive(round(time.time() * 1000))
-            ready = ring.finished(found, is_alive=alive, now=time.time())
+            ready = ring.finished(found, is_alive=alive, now=time.time(), writing=recorder.writing)
             for one in ready:
                 if stop():
                     break
@@ -126,9 +133,9 @@ class Cutter:
             del self._segments[gone]
         return open_ones
 
-    def _thin(self, now: datetime) -> None:
+    def _thin(self, clock: RunningOn, is_now: int) -> None:
         """Old segments are left with the streams of calls that are not cut yet; never ahead of the ledger."""
-        old = min(microseconds(now) - round(KEEP_SECONDS * 1e6), self._newest_line)
+        old = min(is_now - round(KEEP_SECONDS * 1e6), clock.moment(self._newest_line, is_now))
         # By the port alone: times say nothing where the clock was set back during a call.
         ports = {leg.port for legs in self._legs.values() for leg in legs}
 
@@ -136,7 +143,7 @@ class Cutter:
             return port in ports
 
         for path, segment in list(self._segments.items()):
-            if segment.end < old:
+            if clock.moment(segment.end, is_now + UNSEEN_US) < old:
                 left = ring.thin(segment, wanted)
                 if left is None:
                     del self._segments[path]
@@ -194,18 +201,23 @@ class Cutter:
             found |= {call.uid: call for call in session.scalars(query)}
         return found
 
-    def _wanted(self, session: Session, call: Call) -> Wanted:
+    def _wanted(self, session: Session, call: Call, clock: RunningOn, is_now: int) -> Wanted:
+        """What to cut, by the time that runs on. Where the clock was set in a call, the ledger's stretches
+        say nothing of waits and consultations: better too much is kept than nothing."""
+        assert call.ended_at is not None
+        end = clock.moment(microseconds(call.ended_at), is_now + UNSEEN_US)
+
+        def at(moment: datetime) -> int:
+            return clock.moment(microseconds(moment), end)
+
         of_call = parts.of_calls(session, [call.uid]).get(call.uid, [])
-        spans = [(microseconds(a), microseconds(b)) for a, b in parts.recorded(of_call)]
-        paused = [
-            (microseconds(part.began_at), microseconds(part.ended_at))
-            for part in of_call
-            if part.kind == parts.PAUSED and part.ended_at
-        ]
-        if not spans and call.answered_at and call.ended_at:
-            spans = [(microseconds(call.answered_at), microseconds(call.ended_at))]
+        spans = [(at(a), at(b)) for a, b in parts.recorded(of_call)]
+        paused = [(at(p.began_at), at(p.ended_at)) for p in of_call if p.kind == parts.PAUSED and p.ended_at]
+        legs = tuple(Leg(clock.moment(leg.at, end), leg.port, leg.remote) for leg in self._legs[call.uid])
+        if call.answered_at and (not spans or clock.was_set(at(call.answered_at), end)):
+            spans = [(at(call.answered_at), end)]
         spans = [span for span in spans if span[0] < span[1]]
-        return Wanted(call.uid, tuple(spans), tuple(paused), tuple(self._legs[call.uid]))
+        return Wanted(call.uid, tuple(spans), tuple(paused), legs)
 
     # --- cutting ------------------------------------------------------------------------------------
 
@@ -213,28 +225,31 @@ class Cutter:
         self,
         ended: dict[str, Call],
         wanted: dict[str, Wanted],
+        told: list[Recorder],
         captures: list[tuple[Recorder, Captured]],
-        now: datetime,
+        clock: RunningOn,
+        now_ms: int,
         done: CutRound,
         stop: Callable[[], bool],
     ) -> None:
-        told = ring.recorders(self._settings.ring)
-        now_ms = round(time.time() * 1000)
-        covered, to_read = _covered(told, captures, now_ms)
+        is_now = clock.now(now_ms * 1000)
+        covered, to_read = _covered(told, captures, clock, now_ms)
         open_rows: list[Rows] | None = None
-        outages = [[*one.outages, *_since_death(one, now_ms)] for one in told]
+        outages = [
+            [_running_on(each, clock, is_now) for each in (*one.outages, *_since_death(one, now_ms))]
+            for one in told
+        ]
         for uid, one in sorted(wanted.items()):
             if stop():
                 return
-            call = ended[uid]
             end = one.spans[-1][1] if one.spans else 0
-            if end > covered and call.ended_at and now - call.ended_at < PATIENCE:
+            if end > covered and is_now - end < PATIENCE_US:
                 done.waiting += 1
                 continue
             if open_rows is None:
                 open_rows = list(self._open_rows(to_read))
             try:
-                note = self._cut_one(one, call, open_rows, outages)
+                note = self._cut_one(one, ended[uid], clock, open_rows, outages)
             except OSError as error:
                 done.failed[uid] = f"{type(error).__name__}: {error}"
                 continue
@@ -243,22 +258,19 @@ class Cutter:
                 done.cut.append(note)
 
     def _cut_one(
-        self, wanted: Wanted, call: Call, open_rows: list[Rows], outages: list[list[ring.Outage]]
+        self,
+        wanted: Wanted,
+        call: Call,
+        clock: RunningOn,
+        open_rows: list[Rows],
+        outages: list[list[ring.Outage]],
     ) -> Note | None:
-        stepped = call.ended_at is not None and microseconds(call.ended_at) < wanted.legs[0].at
-        if stepped:
-            begin, end = wanted.legs[0].at - LARGEST_STEP_US, wanted.legs[0].at + LARGEST_STEP_US
-        elif wanted.spans:
-            begin, end = wanted.spans[0][0] - MARGIN, wanted.spans[-1][1] + MARGIN
-        else:
+        if not wanted.spans:
             return None
-        near = (one for one in list(self._segments.values()) if one.begin <= end and one.end >= begin)
-        rows = rows_between(near, open_rows, wanted.legs, begin, end)
-        if stepped:
-            wanted, rows = of_a_stepped_call(wanted, rows)
-            if not wanted.spans:
-                return None
-        sound, note = cut(wanted, rows, outages)
+        begin, end = wanted.spans[0][0] - MARGIN, wanted.spans[-1][1] + MARGIN
+        segments = list(self._segments.values())
+        stamped = [rows_between(segments, open_rows, wanted.legs, *wall) for wall in clock.walls(begin, end)]
+        sound, note = cut(wanted, clock.rows(together(stamped), begin, end), outages)
         self._settings.captured.mkdir(parents=True, exist_ok=True)
         # The note comes first: with it and without its file the call is cut anew.
         write_note(self._settings.captured, note)
@@ -297,10 +309,10 @@ def leg_of(data: list[str], at: int) -> Leg | None:
 
 
 def _covered(
-    told: list[Recorder], captures: list[tuple[Recorder, Captured]], now_ms: int
+    told: list[Recorder], captures: list[tuple[Recorder, Captured]], clock: RunningOn, now_ms: int
 ) -> tuple[int, list[Captured]]:
     """Until when each living recorder's packets are in files, and which open files must be read for that."""
-    covered = now_ms * 1000 + 1_000_000_000
+    covered = clock.now(now_ms * 1000) + 1_000_000_000
     to_read: list[Captured] = []
     alive = {one.name for one in told if one.is_alive(now_ms)}
     for recorder, one in captures:
@@ -311,14 +323,20 @@ def _covered(
             to_read.append(one)
         elif size <= ring.OPEN_FILE_READ_BYTES:
             to_read.append(one)
-            covered = min(covered, recorder.flushed_at * 1000 - SLACK_US)
+            covered = min(covered, clock.now(recorder.flushed_at * 1000) - SLACK_US)
         else:
-            covered = min(covered, one.second * 1_000_000 - SLACK_US)
+            covered = min(covered, clock.moment(one.second * 1_000_000, clock.now(now_ms * 1000)) - SLACK_US)
     return covered, to_read
+
+
+def _running_on(outage: ring.Outage, clock: RunningOn, is_now: int) -> ring.Outage:
+    """Its length is true: recorders measure it by the clock that nobody sets."""
+    end = clock.moment(outage.end, is_now + UNSEEN_US)
+    return replace(outage, begin=end - (outage.end - outage.begin), end=end)
 
 
 def _since_death(recorder: Recorder, now_ms: int) -> list[ring.Outage]:
     """The outage that goes on, which nobody has written down yet."""
     if recorder.is_alive(now_ms):
         return []
-    return [ring.Outage(recorder.alive_at * 1000, now_ms * 1000, "dead")]
+    return [ring.Outage((now_ms - recorder.silent_ms(now_ms)) * 1000, now_ms * 1000, "dead")]

@@ -2,8 +2,9 @@
 
     ring/a/000007/1795323176.pcap    tcpdump writes it for FILE_SECONDS, then begins the next
     ring/a/000007/1795323171.rtp     a finished one, sorted by our port: a segment
-    ring/a/000007/run.json           one life of tcpdump: when it began, how the clock was stepped until then
-    ring/a/state.json                the recorder now                 outages.jsonl   when it was not there
+    ring/a/state.json                the recorder now
+    ring/a/outages.jsonl             when it was not there
+    ring/a/clock.jsonl               when the clock was set, and how far
 
 Two recorders (a, b) have a folder each. Every packet is looked at once, when its file is made a segment; a
 call's cut reads its own rows of each segment and nothing else. Segments that are older than some minutes are
@@ -15,9 +16,11 @@ from __future__ import annotations
 import json
 import os
 import struct
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ import numpy as np
 
 from recordings.capture import packets
 from recordings.capture.packets import Nets, Rows, row_type
+from recordings.capture.set_clock import Step
 
 FILE_SECONDS = 5
 """tcpdump begins a new file this often: what waits for its file to be finished waits no longer."""
@@ -33,7 +37,8 @@ OPEN_FILE_READ_BYTES = 4_000_000
 MAGIC = b"HLRTP1\n"
 FORGOTTEN_SECONDS = 15.0
 OUTAGES_KEPT = 5000
-"""Lines of outages.jsonl that are looked at, newest last."""
+STEPS_KEPT = 200
+"""Lines of outages.jsonl and clock.jsonl that are looked at, newest last."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,24 @@ class Recorder:
     dropped: int = 0
     problem: str = ""
     outages: tuple[Outage, ...] = field(default=(), repr=False)
+    steps: tuple[Step, ...] = field(default=(), repr=False)
+    writing: tuple[int, ...] = ()
+    """Runs that a tcpdump writes into."""
+    steady_at: int = 0
+    """`alive_at` by the clock that nobody sets; 0 where that is not known, or of another boot."""
+
+    def silent_ms(self, now_ms: int) -> int:
+        """Since when it has not been heard of, whatever the clock was set to meanwhile."""
+        return steady_us() // 1000 - self.steady_at if self.steady_at else now_ms - self.alive_at
 
     def is_alive(self, now_ms: int) -> bool:
         """Has it been heard of within the last seconds?"""
-        return abs(now_ms - self.alive_at) < 5000 and not self.problem
+        return abs(self.silent_ms(now_ms)) < 5000 and not self.problem
+
+    def clock_set_by(self) -> int:
+        """How far (ms) the clock was set since it was heard of; 0 where nobody can say."""
+        ahead = time.time_ns() // 1_000_000 - steady_us() // 1000
+        return ahead - (self.alive_at - self.steady_at) if self.steady_at else 0
 
 
 def folders(ring: Path) -> list[Path]:
@@ -127,12 +146,19 @@ def files(folder: Path) -> list[Captured]:
     return sorted(found, key=lambda one: (one.run, one.second, one.path.suffix))
 
 
-def finished(of_one: list[Captured], *, is_alive: bool, now: float) -> list[Captured]:
-    """The captures that tcpdump writes no more: all but the newest; that too when its recorder is gone.
+def finished(
+    of_one: list[Captured], *, is_alive: bool, now: float, writing: Iterable[int] = ()
+) -> list[Captured]:
+    """The captures that tcpdump writes no more: all but the newest, and the newest of other runs in
+    `writing`; that too when its recorder is gone.
 
     A recorder may hang while its tcpdump goes on, hence by the file's own age too. `now` in epoch seconds.
     """
     captures = [one for one in of_one if not one.is_segment]
+    if is_alive and captures:
+        newest = {one.run: one for one in captures}
+        written = [newest.get(run) for run in (*writing, captures[-1].run)]
+        return [one for one in captures if one not in written]
     if captures and not is_alive:
         with suppress(OSError):
             if now - captures[-1].path.stat().st_mtime > FORGOTTEN_SECONDS:
@@ -278,6 +304,9 @@ def _recorder(folder: Path) -> Recorder:
         dropped=int(told.get("dropped", 0)),
         problem=str(told.get("problem", "")),
         outages=tuple(_outages(folder / "outages.jsonl")),
+        steps=tuple(_steps(folder / "clock.jsonl")),
+        writing=tuple(told.get("writing", ())),
+        steady_at=int(told.get("steady_at", 0)) if told.get("boot") == boot() else 0,
     )
 
 
@@ -289,10 +318,40 @@ def _outages(path: Path) -> Iterator[Outage]:
                 yield Outage(int(told["begin"]), int(told["end"]), told["why"], int(told.get("packets", 0)))
 
 
+def _steps(path: Path) -> Iterator[Step]:
+    with suppress(OSError):
+        for line in path.read_text().splitlines()[-STEPS_KEPT:]:
+            with suppress(ValueError, KeyError, TypeError):
+                told = json.loads(line)
+                yield Step(int(told["before"]), int(told["after"]))
+
+
 def note_outage(folder: Path, outage: Outage) -> None:
     """Writes one line; a full disk keeps it from being written, which is no reason to stop."""
-    with suppress(OSError), (folder / "outages.jsonl").open("a") as file:
-        file.write(json.dumps(outage.__dict__) + "\n")
+    _note(folder / "outages.jsonl", outage.__dict__)
+
+
+def note_step(folder: Path, step: Step) -> None:
+    """Writes down that the clock was set."""
+    _note(folder / "clock.jsonl", step.__dict__)
+
+
+def _note(path: Path, told: dict[str, Any]) -> None:
+    with suppress(OSError), path.open("a") as file:
+        file.write(json.dumps(told) + "\n")
+
+
+@cache
+def boot() -> str:
+    """Which start of the machine this is; '' where nobody says."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ""
+
+
+def steady_us() -> int:
+    """Since the machine was started; nobody sets it."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
 
 
 def not_covered(every: Iterable[Iterable[Outage]]) -> list[tuple[int, int]]:

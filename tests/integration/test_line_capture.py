@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pytest
 import soundfile
 
@@ -166,7 +167,12 @@ def test_a_recorder_killed_in_a_call_loses_the_seconds_it_was_dead(alone: Line) 
     agent, citizen, uid = talking(line, "13812366002")
     lasts(agent, "talking", 1.5)
     assert not list(line.settings.monitor.iterdir()), "no MixMonitor"
-    line.kill("recorder")
+    process = line.running.pop("recorder")
+    tcpdump = line.processes(process.pid)[1:]
+    assert tcpdump
+    process.kill()
+    process.wait(5)
+    assert psutil.wait_procs(tcpdump, timeout=5)[1] == [], "no capture outlives its recorder"
     lasts(agent, "talking", 3.5)
     line.start("recorder")
     before = until(lambda: captures_again(line), 20, "the recorder captures again").captured

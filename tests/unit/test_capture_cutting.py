@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,10 +18,12 @@ from db.models import Call, CallPart, JournalEvent, Recording
 from hotline.settings import Settings
 from recordings import checks, rounds
 from recordings.capture import packets, recorder, ring
-from recordings.capture.cut import Leg, Wanted, cut, note_of, of_a_stepped_call, of_the_call, rows_between
+from recordings.capture.cut import Leg, Wanted, cut, note_of, of_the_call, rows_between
 from recordings.capture.cutting import Cutter, leg_of
 from recordings.capture.packets import Rows
 from recordings.capture.ring import Outage
+from recordings.capture.set_clock import RunningOn, Step
+from recordings.capture.sound_of import ALAW, TABLES
 from recordings.checks import Facts, State
 from tests.unit.test_capture_packets import (
     BEGIN,
@@ -78,10 +80,17 @@ def test_a_finished_capture_becomes_a_segment_and_a_broken_one_is_moved_aside(tm
     (run / "20.pcap").write_bytes(b"")
     found = ring.files(tmp_path / "a")
     assert [one.second for one in ring.finished(found, is_alive=True, now=0)] == [10, 15]
+    assert [one.second for one in ring.finished(found, is_alive=True, now=0, writing=(1,))] == [10, 15]
     assert len(ring.finished(found, is_alive=False, now=time.time() + 60)) == 3
     assert ring.make_segment(found[0], OURS, TRUNK) is not None
     assert ring.make_segment(found[1], OURS, TRUNK) is None
     assert sorted(path.name for path in run.iterdir()) == ["10.rtp", "15.bad", "20.pcap"]
+    # Two tcpdumps write for a moment when the clock was set: the newest of each is left alone.
+    (tmp_path / "a" / "000008").mkdir()
+    (tmp_path / "a" / "000008" / "12.pcap").write_bytes(b"")
+    found = ring.files(tmp_path / "a")
+    assert ring.finished(found, is_alive=True, now=0, writing=(1, 8)) == []
+    assert [one.second for one in ring.finished(found, is_alive=True, now=0, writing=(8,))] == [20]
 
 
 def test_the_ring_keeps_to_its_bounds_and_never_removes_what_is_being_written(tmp_path: Path) -> None:
@@ -147,19 +156,6 @@ def test_a_cut_has_both_sides_with_pauses_silent_and_outages_told() -> None:
     assert note.packets == (160, 160)
 
 
-def test_a_clock_that_was_set_back_in_a_call_loses_nothing_of_it() -> None:
-    hour = 3_600_000_000
-    before, after = leg_rows(100), leg_rows(100, begin=BEGIN + 100 * FRAME - hour, first=100)
-    after["seq"] += 100
-    after["stamp"] += 100 * 160
-    stranger = leg_rows(50, begin=BEGIN - 2 * hour, ssrc=66)
-    rows = np.concatenate([stranger, after, before])
-    wanted, rows = of_a_stepped_call(Wanted("x-1.1", (), (), (Leg(BEGIN, 10024, THEM),)), rows)
-    sound, note = cut(wanted, rows, [])
-    assert (sound[:, 0] == sound_of(200)).all()
-    assert note.packets == (200, 0)
-
-
 @pytest.mark.parametrize(
     ("facts", "state", "words"),
     [
@@ -185,6 +181,28 @@ def test_a_leg_is_taken_only_where_the_capture_is_responsible() -> None:
     assert leg_of(["1795000000000"], 5) is None
 
 
+# --- a clock that is set -------------------------------------------------------------------------------
+
+
+def test_a_moment_is_the_latest_at_which_the_clock_showed_it() -> None:
+    hour, second = 3_600_000_000, 1_000_000
+    clock = RunningOn([Step(BEGIN, BEGIN - hour)])
+    now = clock.now(BEGIN - hour + 9 * second)
+    assert now == BEGIN + 9 * second
+    assert clock.moment(BEGIN - 5 * second, now) == BEGIN - 5 * second, (
+        "an hour to come, if it were shown now"
+    )
+    assert clock.moment(BEGIN - hour + 4 * second, now) == BEGIN + 4 * second, "shown twice"
+    assert clock.was_set(BEGIN - 5 * second, BEGIN + 4 * second)
+    assert not clock.was_set(BEGIN - 9 * second, BEGIN - 5 * second)
+    assert not clock.was_set(BEGIN + second, BEGIN + 4 * second)
+    forward = RunningOn([Step(BEGIN, BEGIN + hour)])
+    assert forward.moment(BEGIN + hour + 5) == BEGIN + 5
+    assert forward.moment(BEGIN - 5) == BEGIN - 5
+    assert forward.walls(BEGIN - 7, BEGIN + 7) == [(BEGIN - 7, BEGIN), (BEGIN + hour - 7, BEGIN + hour + 7)]
+    assert RunningOn([]).moment(BEGIN) == RunningOn([]).now(BEGIN) == BEGIN
+
+
 # --- rounds --------------------------------------------------------------------------------------------
 
 
@@ -200,14 +218,15 @@ def database(settings: Settings, new_database: Callable[[Path], str]) -> session
     return sessions(open_engine(new_database(settings.var / "hotline.db")))
 
 
-def ended_call(database: sessionmaker[Session], began: datetime, seconds: float) -> str:
-    """An answered call of the ledger with its MEDIA line."""
-    uid, ended = "pbx1-9.1", began + timedelta(seconds=seconds)
+def ended_call(database: sessionmaker[Session], began: datetime, ended: datetime) -> str:
+    """An answered call of the ledger with its MEDIA line; times as the clock showed them."""
+    uid = "pbx1-9.1"
+    talk = max(timedelta(0), ended - began)
     with database.begin() as session:
         session.add(
             Call(
                 uid=uid, pbx="pbx1", arrived_at=began, answered_at=began, ended_at=ended,
-                talk_ms=round(seconds * 1000), outcome="answered", agent="agent01",
+                talk_ms=round(talk.total_seconds() * 1000), outcome="answered", agent="agent01",
             )
         )  # fmt: skip
         session.add(CallPart(call_uid=uid, position=0, kind="agent", began_at=began, ended_at=ended))
@@ -226,18 +245,18 @@ def ended_call(database: sessionmaker[Session], began: datetime, seconds: float)
     return uid
 
 
-def captured(settings: Settings, began: datetime, frames: int) -> None:
+def captured(settings: Settings, began: datetime, frames: int, *, first: int = 0, run: int = 1) -> None:
     """Both directions of that call in a recorder's file that is finished, and an empty one behind it."""
-    run = settings.ring / "a" / "000001"
-    run.mkdir(parents=True)
+    folder = settings.ring / "a" / f"{run:06d}"
+    folder.mkdir(parents=True)
     at = round(began.timestamp() * 1_000_000)
     frames_of = [
-        (at + n * FRAME, udp(*way, rtp(n, n * 160, bytes([(n * 7 + ssrc) % 256]) * 160, ssrc=ssrc)))
-        for n in range(frames)
+        (at + k * FRAME, udp(*way, rtp(n, n * 160, bytes([(n * 7 + ssrc) % 256]) * 160, ssrc=ssrc)))
+        for k, n in enumerate(range(first, first + frames))
         for way, ssrc in (((CITIZEN, US), 7), ((US, CITIZEN), 8))
     ]
-    (run / f"{at // 1_000_000}.pcap").write_bytes(capture(frames_of))
-    (run / f"{at // 1_000_000 + 5}.pcap").write_bytes(b"")
+    (folder / f"{at // 1_000_000}.pcap").write_bytes(capture(frames_of))
+    (folder / f"{at // 1_000_000 + 5}.pcap").write_bytes(b"")
 
 
 def alive(settings: Settings, *, ago: float = 0.0) -> None:
@@ -247,7 +266,7 @@ def alive(settings: Settings, *, ago: float = 0.0) -> None:
 
 def test_an_ended_call_is_cut_kept_and_its_packets_thrown_away(settings, database) -> None:
     began = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=100)
-    uid = ended_call(database, began, 4.0)
+    uid = ended_call(database, began, began + timedelta(seconds=4))
     captured(settings, began, 200)
     alive(settings)
     done = Cutter(database, settings).round(datetime.now(UTC))
@@ -265,7 +284,7 @@ def test_an_ended_call_is_cut_kept_and_its_packets_thrown_away(settings, databas
 
 def test_a_call_that_nobody_captured_is_a_gap_that_says_why(settings, database) -> None:
     began = datetime.now(UTC) - timedelta(seconds=100)
-    uid = ended_call(database, began, 4.0)
+    uid = ended_call(database, began, began + timedelta(seconds=4))
     (settings.ring / "a").mkdir(parents=True)
     alive(settings, ago=200)
     done = Cutter(database, settings).round(datetime.now(UTC))
@@ -280,7 +299,7 @@ def test_a_call_that_nobody_captured_is_a_gap_that_says_why(settings, database) 
 
 def test_packets_of_calls_that_go_on_stay_however_old(settings, database) -> None:
     began = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=1000)
-    uid = ended_call(database, began, 990.0)
+    uid = ended_call(database, began, began + timedelta(seconds=990))
     with database.begin() as session:
         call = session.query(Call).filter_by(uid=uid).one()
         call.ended_at = call.outcome = None
@@ -291,9 +310,83 @@ def test_packets_of_calls_that_go_on_stay_however_old(settings, database) -> Non
     assert len(list(settings.ring.rglob("*.rtp"))) == 1
 
 
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize("ahead", [(HOUR,), (-HOUR,), (HOUR, timedelta(0)), (-HOUR, timedelta(0))])
+def test_a_call_in_which_the_clock_was_set_is_whole_and_has_its_true_length(
+    settings, database, ahead: tuple[timedelta, ...]
+) -> None:
+    """After two seconds each time the clock goes `ahead` of the true one; the last of them is now."""
+    true = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=100) - ahead[-1]
+    two = timedelta(seconds=2)
+    clocks = (timedelta(0), *ahead)
+    for index, off in enumerate(clocks):
+        captured(settings, true + index * two + off, 100, first=100 * index, run=index + 1)
+    for index, (old, new) in enumerate(pairwise(clocks), 1):
+        # The recorder notices it within half a second.
+        noticed = true + index * two + timedelta(milliseconds=400)
+        step = Step(*(round((noticed + off).timestamp() * 1e6) for off in (old, new)))
+        ring.note_step(settings.ring / "a", step)
+    uid = ended_call(database, true, true + len(clocks) * two + ahead[-1])
+    alive(settings)
+    done = Cutter(database, settings).round(datetime.now(UTC))
+    assert ([note.uid for note in done.cut], done.failed) == ([uid], {})
+    frames = 100 * len(clocks)
+    sound = np.fromfile(settings.monitor / f"{uid}.raw", "<i2").reshape(-1, 2)
+    assert len(sound) == frames * 160
+    assert (done.cut[0].packets, done.cut[0].lost, done.cut[0].why) == ((frames, frames), (0, 0), "")
+    expected = np.repeat([packets_of(n, 7) for n in range(frames)], 160)
+    assert (sound[:, 0] == expected).all()
+
+
+def packets_of(frame: int, ssrc: int) -> int:
+    """The sample that all of a packet of `captured` is."""
+    return int(TABLES[ALAW][(frame * 7 + ssrc) % 256])
+
+
+def test_nothing_is_cut_before_a_recorder_has_told_that_the_clock_was_set(settings, database) -> None:
+    began = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=100)
+    uid = ended_call(database, began, began + timedelta(seconds=4))
+    captured(settings, began, 200)
+    for off, cut_now in ((3600, []), (0, [uid])):
+        told = round(time.time() * 1000) - off * 1000
+        ring.write_json(
+            settings.ring / "a" / "state.json",
+            {
+                "alive_at": told,
+                "flushed_at": told,
+                "steady_at": ring.steady_us() // 1000,
+                "boot": ring.boot(),
+            },
+        )
+        done = Cutter(database, settings).round(datetime.now(UTC))
+        assert [note.uid for note in done.cut] == cut_now
+        assert done.waiting == 1 - len(cut_now)
+        assert done.cut == [] or done.cut[0].why == "", "no hour without a recorder"
+
+
+def test_old_packets_are_thrown_away_by_the_time_that_runs_on(settings, database) -> None:
+    """The clock was an hour ahead when they came; by it they are of an hour to come."""
+    began = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=300)
+    captured(settings, began + HOUR, 100)
+    noticed = round((began + timedelta(seconds=10)).timestamp() * 1e6)
+    hour = 3_600_000_000
+    ring.note_step(settings.ring / "a", Step(noticed - hour - 20_000_000, noticed - 20_000_000))
+    ended_call(database, began + timedelta(seconds=200), began + timedelta(seconds=204))
+    alive(settings)
+    cutter = Cutter(database, settings)
+    cutter.round(datetime.now(UTC))
+    assert len(list(settings.ring.rglob("*.rtp"))) == 1, "of an hour to come, for whoever knows of no step"
+    ring.note_step(settings.ring / "a", Step(noticed + hour, noticed))
+    cutter._thinned_at = 0.0
+    cutter.round(datetime.now(UTC))
+    assert not list(settings.ring.rglob("*.rtp"))
+
+
 def test_a_full_disk_leaves_the_call_in_the_ring(settings, database, monkeypatch) -> None:
     began = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=100)
-    uid = ended_call(database, began, 4.0)
+    uid = ended_call(database, began, began + timedelta(seconds=4))
     captured(settings, began, 200)
     alive(settings)
     cutter = Cutter(database, settings)
@@ -321,56 +414,111 @@ def test_the_filter_has_the_carriers_addresses_and_our_ports() -> None:
     assert recorder.interface_of(Settings(sip_address="192.0.2.200")) == "any"
 
 
-def test_what_passed_while_no_recorder_lived_is_written_down(settings: Settings, monkeypatch) -> None:
-    now = [1_795_000_000_000_000]
-    monkeypatch.setattr(recorder, "_now_us", lambda: now[0])
+class Heard:
+    """A tcpdump as the keeper sees it."""
+
+    def __init__(self, settings: Settings, place: Path) -> None:
+        place.mkdir()
+        self.place, self.born = place, time.monotonic()
+        self.captured = self.dropped = 0
+        self.is_capturing = self.is_over = False
+        self.told_to_end = False
+
+    def read(self) -> int:
+        return 0
+
+    def ask(self, now: float) -> None: ...
+
+    def end(self, now: float) -> bool:
+        self.told_to_end = True
+        return self.is_over
+
+
+@dataclass
+class Clocks:
+    """Wall clock and the one that nobody sets, in microseconds."""
+
+    wall: int = 1_795_000_000_000_000
+    steady: int = 500_000_000
+
+    def go_on(self, seconds: float) -> None:
+        self.wall += round(seconds * 1e6)
+        self.steady += round(seconds * 1e6)
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    found = Clocks()
+    monkeypatch.setattr(recorder, "_now_us", lambda: found.wall)
+    monkeypatch.setattr(ring, "steady_us", lambda: found.steady)
+    monkeypatch.setattr(recorder, "Capture", Heard)
+    return found
+
+
+def outages(settings: Settings) -> list[tuple[int, int, str]]:
+    (told,) = ring.recorders(settings.ring)
+    return [(one.begin, one.end, one.why) for one in told.outages]
+
+
+def test_what_passed_while_no_recorder_lived_is_written_down(settings: Settings, clocks: Clocks) -> None:
     (settings.ring / "a").mkdir(parents=True)
-    ring.write_json(settings.ring / "a" / "state.json", {"alive_at": now[0] // 1000 - 7000, "captured": 5})
+    ring.write_json(
+        settings.ring / "a" / "state.json", {"alive_at": clocks.wall // 1000 - 7000, "captured": 5}
+    )
     keeper = recorder.Keeper(settings, "a")
     keeper.open()
-    keeper.process, keeper._listening = SimpleNamespace(poll=lambda: None), True  # type: ignore[assignment]
-    keeper._tell()
-    now[0] += 500_000
-    keeper._tell()
-    lines = (settings.ring / "a" / "outages.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [
-        {"begin": now[0] - 7_500_000, "end": now[0] - 500_000, "why": "dead", "packets": 0}
-    ]
+    keeper.tick()
+    assert keeper.capture is not None
+    keeper.capture.is_capturing = True  # type: ignore[misc]
+    keeper.tick()
+    clocks.go_on(0.5)
+    keeper.tick()
+    assert outages(settings) == [(clocks.wall - 7_500_000, clocks.wall - 500_000, "dead")]
     (told,) = ring.recorders(settings.ring)
-    assert (told.alive_at, told.flushed_at, told.captured) == (now[0] // 1000, now[0] // 1000 - 500, 5)
-    assert (settings.recorder_alive / "a").exists()
+    now = clocks.wall // 1000
+    assert (told.alive_at, told.flushed_at, told.captured, told.writing) == (now, now - 500, 5, (1,))
+    assert (settings.recorder_alive / "a").stat().st_mtime_ns == clocks.wall * 1000
 
 
 @pytest.mark.parametrize("step", [3_600_000_000, -3_600_000_000])
-def test_a_clock_that_is_set_is_no_hour_without_a_recorder(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, step: int
+def test_a_clock_that_is_set_costs_no_second_and_is_no_hour_without_a_recorder(
+    settings: Settings, clocks: Clocks, step: int
 ) -> None:
-    wall, steady = [1_795_000_000_000_000], [500_000_000]
-    monkeypatch.setattr(recorder, "_now_us", lambda: wall[0])
-    monkeypatch.setattr(recorder, "_steady_us", lambda: steady[0])
-
-    def look(*, captures: bool, after: int) -> None:
-        wall[0] += after
-        steady[0] += after
-        keeper._listening = captures
-        keeper._tell()
-
     keeper = recorder.Keeper(settings, "a")
     keeper.open()
-    keeper.process = SimpleNamespace(poll=lambda: None)  # type: ignore[assignment]
-    look(captures=True, after=0)
-    wall[0] += step
-    look(captures=False, after=500_000)  # tcpdump is started anew
-    look(captures=True, after=500_000)
-    lines = (settings.ring / "a" / "outages.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [
-        {"begin": wall[0] - 1_000_000, "end": wall[0], "why": "dead", "packets": 0}
-    ]
+    keeper.tick()
+    old = keeper.capture
+    assert old is not None
+    old.is_capturing = True  # type: ignore[misc]
+    keeper.tick()
+    clocks.go_on(0.5)
+    clocks.wall += step
+    keeper.tick()
+    new = keeper.capture
+    assert new is not None
+    assert new is not old
+    (told,) = ring.recorders(settings.ring)
+    assert (told.writing, told.alive_at) == ((1, 2), clocks.wall // 1000)
+    assert told.steps == (Step(clocks.wall - step, clocks.wall),)
+    clocks.go_on(0.5)
+    keeper.tick()
+    assert not old.told_to_end, "as long as the new one does not hear"
+    new.is_capturing = True  # type: ignore[misc]
+    keeper.tick()
+    assert old.told_to_end
+    old.is_over, old.is_capturing = True, False  # type: ignore[misc]
+    clocks.go_on(0.5)
+    keeper.tick()
+    assert keeper.leaving == []
+    assert outages(settings) == []
+    # Set again while nobody records: what it was away for is measured all the same.
     again = recorder.Keeper(settings, "a")
     again.open()
-    again.process, again._listening = keeper.process, True
-    steady[0] += 3_000_000
-    wall[0] += 3_000_000 + step
-    again._tell()
-    last = json.loads((settings.ring / "a" / "outages.jsonl").read_text().splitlines()[-1])
-    assert (last["end"] - last["begin"], last["end"]) == (3_000_000, wall[0])
+    clocks.go_on(3)
+    clocks.wall += step
+    again.tick()
+    assert again.capture is not None
+    again.capture.is_capturing = True  # type: ignore[misc]
+    again.tick()
+    assert outages(settings) == [(clocks.wall - 3_000_000, clocks.wall, "dead")]
+    assert len(ring.recorders(settings.ring)[0].steps) == 2
