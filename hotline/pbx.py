@@ -166,6 +166,7 @@ def site_files(settings: Settings) -> dict[str, str]:
         f"MONITOR={s.monitor}\nMESSAGES={s.voicemail}\n"
         f"RECORDER={s.recorder}\nRECORDER_ALIVE={s.recorder_alive}\n"
         f"HL_QUEUE_WAIT={s.queue_wait_seconds}\n"
+        f"STARTED={s.pbx / 'run' / 'asterisk.pid'}\nHL_SEATS_RETURN={s.seats_return_seconds}\n"
         f"HL_SURVEY={'yes' if s.survey else 'no'}\n",
         "http.conf": _http(s),
         "manager-port.conf": f"bindaddr = 127.0.0.1\nport = {s.ami_port}\n",

@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     """Profile of the menu instead of the one the file names: `zero_menu` is greeting, then a person."""
     queue_wait_seconds: int = 600
     """A citizen who has waited this long is offered a voice message or a call-back."""
+    seats_return_seconds: int = Field(30, ge=0, le=300)
+    """So long after a start of Asterisk a citizen waits for the telephones of those who are signed in to be
+    back, instead of hearing at once that nobody is there."""
     short_abandon_seconds: int = 5
     answer_norm_seconds: int = Field(15, ge=1, le=600)
     """Within this time a person should answer (GB/T 33358-2016: 15 s); queue and ring together."""

@@ -120,7 +120,8 @@ def test_a_telephone_that_is_unplugged_is_not_rung_and_said_so(line: Line) -> No
     caller = Caller("13812350020")
     call = line.citizens().dial(caller=caller, keys="0")
     row = until(lambda: line.ledger(normal(caller)), 5)[0]
-    until(lambda: "OVERFLOW" in line.events(row.uid), 15, "overflow instead of waiting for nobody")
+    # Where Asterisk was started only now, seats have half a minute to come back.
+    until(lambda: "OVERFLOW" in line.events(row.uid), 45, "overflow instead of waiting for nobody")
     call.hang_up()
     call.wait_for_end()
     assert line.ended(normal(caller)).outcome == "overflowed"
@@ -302,6 +303,34 @@ def test_asterisk_killed_in_calls_closes_every_call_and_frees_every_seat(line: L
     bank.phones["8001"].hang_up()
     bank.phones["8001"].wait_for_registration()
     until(lambda: agent.state()["reachable"], 15, "the telephone is back")
+
+
+def test_who_calls_right_after_a_start_of_asterisk_waits_for_the_seats_to_be_back(line: Line) -> None:
+    bank = line.phones("8001", habit=Habit(answer_after=0.1))
+    agent = line.agent()
+    bank.unplug()
+    until(lambda: agent.state()["reachable"] is False, 30, "unreachable")
+    line.kill("pbx")
+    line.start("pbx")
+    caller = Caller("13812350076")
+    call = line.citizens().dial(caller=caller, keys="0")
+    row = until(lambda: line.ledger(normal(caller)), 15)[0]
+    until(lambda: "TOPERSON" in line.events(row.uid), 10, "wants a person")
+    # Nobody's telephone is there yet; the music, not the offer, is what he hears.
+    until(lambda: _app_of(line) == "MusicOnHold", 10, "waits for the seats")
+    bank.plug_in()
+    bank.phones["8001"].wait_for_talk(25)
+    bank.phones["8001"].hang_up()
+    call.wait_for_end()
+    found = line.ended(normal(caller))
+    assert (found.outcome, found.agent) == ("answered", "agent01")
+    assert "OVERFLOW" not in line.events(row.uid)
+
+
+def _app_of(line: Line) -> str:
+    """What the dialplan does with the only citizen."""
+    channels = [m for m in line.ami("CoreShowChannels") if m["Event"] == "CoreShowChannel"]
+    return next((one["Application"] for one in channels if one["Channel"].startswith("PJSIP/trunk")), "")
 
 
 def test_a_locked_database_delays_the_ledger_and_loses_nothing(line: Line) -> None:
