@@ -25,6 +25,8 @@ AFTER_AGENT = 3.0
 """Within this time after the agent's goodbye the PBX hangs up the citizen."""
 SETTLES = 10.0
 """Seconds in which a part is back after its cause has ended: the aim for being blind."""
+OFFER = 20.0
+"""Seconds that the offer takes with whom it gets no key from: twice its words, and the time for a message."""
 DOWN = "kill-asterisk"
 DISK = "disk-full"
 CLOCK = "clock-stepped"
@@ -86,7 +88,7 @@ def judge_calls(calls: Sequence[CitizenCall], rows: Iterable[Row], causes: Seque
         elif not cut:
             _judge_silence(verdict, call)
         if not cut:
-            _judge_drop(verdict, call, by_number.get(call.number, []))
+            _judge_drop(verdict, call, by_number.get(call.number, []), causes)
     strangers = set(by_number) - {call.number for call in calls}
     verdict.apart["rows of nobody's call"] += sum(len(by_number[number]) for number in strangers)
     return verdict
@@ -127,6 +129,9 @@ def _judge_rows(
         if row.outcome in BY_THE_CLOCK and row.outcome not in right and "answered" not in right:
             verdict.apart["outcomes changed by a clock that was set"] += 1
             right = right | BY_THE_CLOCK
+    if _offered(call, row):
+        verdict.apart["kept silent at the offer of a call-back or a message, and were said goodbye to"] += 1
+        right = right | {"overflowed", "voicemail_left"}
     if row.outcome not in right:
         verdict.add(
             "calls with a wrong outcome",
@@ -163,6 +168,17 @@ def expected(call: CitizenCall, cut: bool = False) -> frozenset[str]:
     return frozenset(right)
 
 
+def _offered(call: CitizenCall, row: Row) -> bool:
+    """Did the PBX end it with its goodbye, after an offer which nobody here presses a key at?"""
+    return (
+        call.end == "pbx"
+        and row.ended_by == "system"
+        and row.outcome in ("overflowed", "voicemail_left")
+        and call.asked_at is not None
+        and (call.ended_at or 0) - call.asked_at > OFFER
+    )
+
+
 def _first_talk(call: CitizenCall) -> Talk | None:
     return next((talk for talk in call.talks if talk.answered_at is not None), None)
 
@@ -170,8 +186,16 @@ def _first_talk(call: CitizenCall) -> Talk | None:
 def _clock_set_in(call: CitizenCall, causes: Sequence[Cause]) -> bool:
     """Was the clock put forward or back between this call's first second and its last?"""
     begin, end = call.dialled_at - 1, (call.ended_at or call.dialled_at) + 1
-    steps = [moment for c in causes if c.kind == CLOCK for moment in (c.begin, c.end)]
-    return any(begin <= step <= end for step in steps)
+    return any(begin <= step <= end for step in _steps(causes))
+
+
+def _clock_set_at(moment: float, causes: Sequence[Cause]) -> bool:
+    """Was the clock set at this moment, within what two observers may differ by?"""
+    return any(abs(moment - step) < MARGIN for step in _steps(causes))
+
+
+def _steps(causes: Sequence[Cause]) -> list[float]:
+    return [moment for cause in causes if cause.kind == CLOCK for moment in (cause.begin, cause.end)]
 
 
 def _judge_recording(
@@ -198,7 +222,7 @@ def _judge_recording(
         verdict.add("answered without recording", call.number, says)
 
 
-def _judge_drop(verdict: Verdict, call: CitizenCall, rows: Sequence[Row]) -> None:
+def _judge_drop(verdict: Verdict, call: CitizenCall, rows: Sequence[Row], causes: Sequence[Cause]) -> None:
     if call.end in ("refused", "lost", ""):
         verdict.add("calls dropped", call.number, _story(call))
         return
@@ -208,13 +232,20 @@ def _judge_drop(verdict: Verdict, call: CitizenCall, rows: Sequence[Row]) -> Non
         and -MARGIN <= (call.ended_at or 0) - talk.ended_at <= AFTER_AGENT
         for talk in call.talks
     )
-    served = any(row.outcome in ("voicemail_left", "callback_requested", "self_served") for row in rows)
+    served = any(
+        row.outcome in ("voicemail_left", "callback_requested", "self_served") or _offered(call, row)
+        for row in rows
+    )
     if call.end == "pbx" and not said_goodbye and not served:
         verdict.add("calls dropped", call.number, _story(call))
         return
     for talk in call.talks:
         alone = (call.ended_at or 0) - (talk.ended_at or call.ended_at or 0)
         if talk.answered_at and talk.end in ("pbx", "lost") and alone > MARGIN:
+            if _clock_set_at(talk.ended_at or 0, causes):
+                # Its telephone was taken for gone; the citizen was put back to the head of the queue.
+                verdict.apart["talks broken off by a clock that was set, citizen back in the queue"] += 1
+                continue
             verdict.add("calls dropped", call.number, f"the agent's leg was ended: {_story(call)}")
             return
 

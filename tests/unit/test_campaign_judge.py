@@ -98,6 +98,25 @@ def test_a_wait_told_by_two_clocks_is_apart() -> None:
     assert counts([LEFT], [row], Cause("clock-stepped", 900.0, 950.0)) == {"calls with a wrong outcome": 1}
 
 
+def test_a_talk_that_a_set_clock_broke_off_is_apart_while_the_citizen_is_served_again() -> None:
+    cut_off = replace(TALK, ended_at=1005.0, end="pbx")
+    again = replace(TALK, seat="8002", rung_at=1007.0, answered_at=1008.0)
+    call = replace(SERVED, talks=(cut_off, again))
+    assert counts([call], [ROW], Cause("clock-stepped", 1004.5, 1024.5)) == {}
+    assert counts([call], [ROW], Cause("clock-stepped", 980.0, 1000.0)) == {"calls dropped": 1}
+    hung_up_on = replace(call, talks=(cut_off,), end="pbx", ended_at=1005.1)
+    assert counts([hung_up_on], [ROW], Cause("clock-stepped", 1004.5, 1024.5)) == {"calls dropped": 1}
+
+
+def test_who_kept_silent_at_the_offer_was_not_dropped_if_there_was_one() -> None:
+    left = replace(LEFT, end="pbx", ended_at=LEFT.asked_at + 30.0)
+    row = replace(ROW, outcome="overflowed", recording=None, seat=None, ended_by="system")
+    assert counts([left], [row]) == {}
+    dropped = {"calls dropped": 1, "calls with a wrong outcome": 1}
+    assert counts([left], [replace(row, ended_by="caller")]) == dropped
+    assert counts([replace(left, ended_at=LEFT.asked_at + 9.0)], [row]) == dropped
+
+
 def test_tickets_are_lost_or_doubled_by_their_mark() -> None:
     sent = Written("campaign-1", "8001", "pbx1-1.1", 1000.0, 2, "26112200001")
     there = Ticket("campaign-1", "26112200001", "pbx1-1.1")
