@@ -10,6 +10,7 @@ database: with the database away the pages still see who rings.
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -287,7 +288,8 @@ class Floor:
 
     def _remember(self, call: Fact) -> None:
         known = self._remembered.pop(call["uid"], None) or Remembered(call)
-        known.call = call
+        # Each message brings its own keys: of thousands of calls they are most of what is kept.
+        known.call = {sys.intern(name): value for name, value in call.items()}
         for number in seats_of(call):
             seat = self.seat(number)
             if seat and seat["agent"]:

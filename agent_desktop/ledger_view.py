@@ -173,39 +173,51 @@ def asked(row: Any) -> Asked | None:
 
 @dataclass
 class Agents:
-    """Today's calls of each agent; which are an agent's is the rule of `reports.agent_day`."""
+    """Today's calls of each agent; which are an agent's is the rule of `reports.agent_day`.
+
+    Of a call that is over only what its agents had of it is kept: a day has 50,000.
+    """
 
     begins: datetime
     """Midnight in the city."""
-    calls: dict[str, Any] = field(default_factory=dict)
-    parts: dict[str, list[tuple[str | None, datetime, datetime | None]]] = field(default_factory=dict)
+    calls: dict[str, tuple[Any, list[tuple[str | None, datetime, datetime | None]]]] = field(
+        default_factory=dict
+    )
+    """uid -> row and parts of a call that goes on."""
     had: dict[str, dict[str, Talked | None]] = field(default_factory=dict)
     """login -> uid -> the call as this agent had it, once it is over."""
-    whose: dict[str, set[str]] = field(default_factory=dict)
+    whose: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """uid -> logins."""
 
-    def put(self, row: Any, parts: list[tuple[str | None, datetime, datetime | None]]) -> set[str]:
-        """A call with its facts of now. The logins whose figures it changes."""
+    def put(self, row: Any, parts: list[tuple[str | None, datetime, datetime | None]]) -> tuple[str, ...]:
+        """A call with its facts of now, after `join` with everybody who had it. The logins whose figures it
+        changes."""
         if row.ended_at is not None and row.ended_at < self.begins:
-            return set()
-        self.calls[row.uid], self.parts[row.uid] = row, parts
+            return ()
         if row.agent and row.arrived_at >= self.begins - OVER_MIDNIGHT:
             self.join(row.agent, row.uid)
-        whose = self.whose.get(row.uid, set())
+        whose = self.whose.get(row.uid, ())
+        if row.ended_at is None:
+            self.calls[row.uid] = row, parts
+        else:
+            self.calls.pop(row.uid, None)
         for login in whose:
-            self.had[login][row.uid] = None
+            over = None if row.ended_at is None else _talked(row, parts, login, row.ended_at)
+            self.had[login][row.uid] = over
         return whose
 
     def join(self, login: str, uid: str) -> None:
         """This agent had the call, by a journal line or by the ledger."""
         self.had.setdefault(login, {}).setdefault(uid, None)
-        self.whose.setdefault(uid, set()).add(login)
+        whose = self.whose.get(uid, ())
+        if login not in whose:
+            self.whose[uid] = (*whose, login)
 
     def today(self, login: str, now: datetime) -> dict[str, Any]:
         """{"answered", "outbound", "talk_seconds", "average_talk_seconds"} of the day until `now`."""
         mine = self.had.get(login, {})
-        calls = [self._talked(login, uid, mine, now) for uid in mine if uid in self.calls]
-        day = talks(calls, (self.begins, now))
+        calls = [over or self._goes_on(login, uid, now) for uid, over in mine.items()]
+        day = talks([call for call in calls if call], (self.begins, now))
         average = day.average_talk_seconds
         return {
             "answered": day.answered,
@@ -214,14 +226,16 @@ class Agents:
             "average_talk_seconds": None if average is None else round(average),
         }
 
-    def _talked(self, login: str, uid: str, mine: dict[str, Talked | None], now: datetime) -> Talked:
-        known, row = mine[uid], self.calls[uid]
-        if known is None:
-            own = [(began, ended) for agent, began, ended in self.parts[uid] if agent == login]
-            known = talked(row, own, login, now)
-            if row.ended_at is not None:
-                mine[uid] = known
-        return known
+    def _goes_on(self, login: str, uid: str, now: datetime) -> Talked | None:
+        """None for a call that nobody has told us of yet, or of another day."""
+        known = self.calls.get(uid)
+        return _talked(*known, login, now) if known else None
+
+
+def _talked(
+    row: Any, parts: Iterable[tuple[str | None, datetime, datetime | None]], login: str, now: datetime
+) -> Talked:
+    return talked(row, [(began, ended) for agent, began, ended in parts if agent == login], login, now)
 
 
 # --- the view ----------------------------------------------------------------------------------------
@@ -440,12 +454,12 @@ def read_everything(session: Session, begins: datetime, now: datetime) -> State:
         .order_by(CallPart.call_uid, CallPart.position)
     ):
         parts.setdefault(call_uid, []).append((agent, began, ended))
-    _take(state, today, parts, ())
-    known = {row.uid for row in today}
-    far, far_parts = _calls(session, sorted({uid for _, uid in lines if uid and uid not in known}))
     for who, uid in lines:
         if who and uid:
             state.agents.join(who, uid)
+    _take(state, today, parts, ())
+    known = {row.uid for row in today}
+    far, far_parts = _calls(session, sorted({uid for _, uid in lines if uid and uid not in known}))
     _take(state, far, far_parts, ())
     for pbx, member, at, event, queue in session.execute(
         select(JournalEvent.pbx, JournalEvent.agent, JournalEvent.at, JournalEvent.event, JournalEvent.queue)
@@ -484,7 +498,7 @@ def _take(
             _take_presence(state, line.pbx, line.agent, line.at, line.event, line.queue)
     for row in rows:
         _take_asked(state, row)
-        changed |= state.agents.put(row, parts.get(row.uid, []))
+        changed.update(state.agents.put(row, parts.get(row.uid, [])))
     return changed
 
 

@@ -148,6 +148,8 @@ def grow(made: sessionmaker[Session], seed: int, looks: list[int], pbxs: tuple[s
             history.step()
         assert view.follow() or not steps
         same(view, made, history.at)
+    assert view._state is not None
+    assert all(row.ended_at is None for row, _ in view._state.agents.calls.values()), "a day has 50,000"
 
 
 @pytest.fixture(scope="module")
