@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import os
 import signal
@@ -16,14 +15,13 @@ import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
+from hotline.heaps import keep_few_heaps
 from hotline.settings import Settings, load
 
 if TYPE_CHECKING:
     from agent_desktop.app import Parts
 
 GRACE_SECONDS = 1
-M_ARENA_MAX = -8
-"""Of malloc.h."""
 
 
 class Server(BaseApplication):
@@ -119,18 +117,11 @@ class Log(Logger):
         self.error_log.propagate = True
 
 
-def _keep_few_heaps() -> None:
-    """glibc gives up to eight heaps a core to the threads, and each keeps what was once needed at the same
-    time. Python's lock lets one thread allocate at a time anyway: two heaps do."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
-
-
 def main() -> None:
     """Run the desktop until SIGTERM."""
     settings = load()
     if not (settings.session_key and settings.link_token):
         sys.exit("HOTLINE_SESSION_KEY and HOTLINE_LINK_TOKEN must be set: `make run` makes them")
     log_to_stderr()
-    _keep_few_heaps()
+    keep_few_heaps()
     Server(settings).run()

@@ -38,6 +38,7 @@ from hotline import alarm_webhook, pbx
 from hotline.announcing import Announcer
 from hotline.cutting import Cutting
 from hotline.guard.watch import Watch
+from hotline.heaps import keep_few_heaps
 from hotline.settings import Settings, load
 from recordings import nightly, retention, rounds
 from recordings.keep import SpoolAway
@@ -315,6 +316,7 @@ def main() -> None:
     A recording that is just being converted is left: its temporary file is written anew next time.
     """
     log_in_lines()
+    keep_few_heaps()
     settings = load()
     settings.var.mkdir(parents=True, exist_ok=True)
     open_session = sessions(open_engine(settings.database))
