@@ -32,7 +32,7 @@ TIMES = (
 SILENT_MS = 7_000
 """A cti beats every two seconds; one that has said nothing so long hangs, or its line is half open."""
 REMEMBERED_CALLS = 2000
-"""The last half hour of a busy day: the ledger knows of older ones, and of these too while it can be asked."""
+"""The last half hour of a busy day: the ledger knows of older ones, and of these while it can be asked."""
 PUSHED_OF_CALL = (
     *("uid", "state", "queue", "arrived_at", "queued_at", "ringing_at", "answered_at", "event_at"),
     *("direction", "kind", "recording", "paused_since", "about", "callback_of", "seat"),
