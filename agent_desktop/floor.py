@@ -231,7 +231,8 @@ class Floor:
             replica = self._replicas[pbx]
             before = set(replica.seats)
             replica.take_snapshot(snapshot)
-            link.gone_since, link.silent = None, False
+            # A sign of life too: it may hang before its first beat.
+            link.gone_since, link.silent, link.heard_at = None, False, self._clock()
             for call in replica.calls.values():
                 self._remember(call)
             self._push_link(pbx)

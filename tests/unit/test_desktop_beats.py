@@ -53,6 +53,15 @@ def test_a_cti_that_says_nothing_any_more_is_blind_since_its_last_beat() -> None
     assert floor.links()["pbx1"] == {"connected": True, "blind_since": None}
 
 
+def test_a_cti_that_hangs_before_its_first_beat_is_blind_since_its_snapshot() -> None:
+    clock = Clock()
+    floor, links = floor_of_one(clock)
+    clock.now += SILENT_MS + 1
+    floor.look_for_silence()
+    assert floor.links()["pbx1"] == {"connected": False, "blind_since": 1_000_000}
+    assert [link["connected"] for link in links] == [True, False]
+
+
 def test_a_beat_before_the_snapshot_does_not_bring_old_figures_to_life() -> None:
     clock = Clock()
     floor, _ = floor_of_one(clock)
