@@ -51,8 +51,9 @@ CHARTS_SECONDS = 15.0
 TABLES_SECONDS = 5.0
 LOOK_SECONDS = 5.0
 """So often the ledger is looked at where no journal marker comes."""
-FOLLOW_SECONDS = 0.25
-"""Between two looks at the ledger, at least."""
+FOLLOW_SECONDS = 0.5
+UNSEEN_SECONDS = 2.0
+"""Between two looks at the ledger, at least: while a page shows figures, and while only alarms use them."""
 MINUTES = {"m5": 5, "m15": 15, "m60": 60}
 REMEMBERED = 4000
 
@@ -114,6 +115,8 @@ class Boards:
         self._wake = threading.Condition()
         self._notes = _Notes(all_seats=True)
         self._ledger_news = threading.Event()
+        self._opened = threading.Event()
+        """A page shows figures now."""
         self._tables_at = float("-inf")
         floor.listeners.append(self)
 
@@ -201,6 +204,7 @@ class Boards:
         """This page is in the room of a view now."""
         with self._lock:
             self._open[view].add(socket)
+        self._look_now()
 
     def closed(self, view: str, socket: str) -> None:
         with self._lock:
@@ -209,6 +213,12 @@ class Boards:
     def focus_opened(self, seat: str, socket: str) -> None:
         with self._wake:
             self._focused.setdefault(seat, set()).add(socket)
+        self._look_now()
+
+    def _look_now(self) -> None:
+        """What nobody saw was looked at less often."""
+        self._opened.set()
+        self._ledger_news.set()
 
     def focus_closed(self, socket: str) -> list[str]:
         """The seats that this page had in focus."""
@@ -530,7 +540,14 @@ class Boards:
             except Exception as error:  # figures that cannot be counted now are counted the next time
                 log.error("ledger_not_followed", exc_info=error)
             stop.wait(FOLLOW_SECONDS)
+            if not self._is_seen():
+                self._opened.wait(UNSEEN_SECONDS - FOLLOW_SECONDS)
+            self._opened.clear()
             self._ledger_news.wait(LOOK_SECONDS)
+
+    def _is_seen(self) -> bool:
+        with self._lock, self._wake:
+            return any(self._open.values()) or bool(self._focused)
 
     def look_at_ledger(self) -> None:
         """Take in what the database has got: calls, tables, notes on those who wait."""

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import structlog
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -71,6 +71,24 @@ _CALL = (
     Call.outcome,
 )
 
+
+# What follows the ledger is asked several times a second: made once, and by the tables, without the mapper.
+_CALLS = select(*(one.property.columns[0] for one in _CALL)).where(
+    Call.__table__.c.uid.in_(bindparam("uids", expanding=True))
+)
+_part = CallPart.__table__.c
+_PARTS = (
+    select(_part.call_uid, _part.agent, _part.began_at, _part.ended_at)
+    .where(_part.call_uid.in_(bindparam("uids", expanding=True)), _part.kind.in_(WITH_THE_CITIZEN))
+    .order_by(_part.call_uid, _part.position)
+)
+_line = JournalEvent.__table__.c
+_LINES = (
+    select(_line.pbx, _line.at, _line.event, _line.agent, _line.queue, _line.call_uid)
+    .where(_line.id > bindparam("known"), _line.id <= bindparam("last"))
+    .order_by(_line.id)
+    .limit(TOO_MANY)
+)
 
 _FATE = [COUNTED_AS[one] for one in Fate]
 
@@ -332,19 +350,7 @@ class LedgerView:
         """The journal lines that are new, by PBX in order; None where they are too many."""
         found: list[Any] = []
         for pbx, last in latest.items():
-            rows = session.execute(
-                select(
-                    JournalEvent.pbx,
-                    JournalEvent.at,
-                    JournalEvent.event,
-                    JournalEvent.agent,
-                    JournalEvent.queue,
-                    JournalEvent.call_uid,
-                )
-                .where(JournalEvent.id > known.get(pbx, 0), JournalEvent.id <= last)
-                .order_by(JournalEvent.id)
-                .limit(TOO_MANY)
-            ).all()
+            rows = session.connection().execute(_LINES, {"known": known.get(pbx, 0), "last": last}).all()
             if len(rows) >= TOO_MANY:
                 return None
             # By the primary key alone: with the PBX in the question SQLite would look through all its lines.
@@ -472,16 +478,13 @@ def read_everything(session: Session, begins: datetime, now: datetime) -> State:
 
 def _calls(session: Session, uids: list[str]) -> tuple[list[Any], dict[str, list[Any]]]:
     """These calls' rows, and their parts with the citizen."""
+    connection = session.connection()
     rows: list[Any] = []
     parts: dict[str, list[Any]] = {}
     for start in range(0, len(uids), AT_ONCE):
-        some = uids[start : start + AT_ONCE]
-        rows += session.execute(select(*_CALL).where(Call.uid.in_(some))).all()
-        for uid, agent, began, ended in session.execute(
-            select(CallPart.call_uid, CallPart.agent, CallPart.began_at, CallPart.ended_at)
-            .where(CallPart.call_uid.in_(some), CallPart.kind.in_(WITH_THE_CITIZEN))
-            .order_by(CallPart.call_uid, CallPart.position)
-        ):
+        some = {"uids": uids[start : start + AT_ONCE]}
+        rows += connection.execute(_CALLS, some).all()
+        for uid, agent, began, ended in connection.execute(_PARTS, some):
             parts.setdefault(uid, []).append((agent, began, ended))
     return rows, parts
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import unquote
 
 from cti import floor as f
@@ -68,6 +69,7 @@ def call_of(message: Message) -> f.FloorCall | None:
     )
 
 
+@lru_cache(4096)
 def path_of(text: str) -> tuple[tuple[str, str], ...]:
     """Menu steps as the dialplan collects them: "main:2/news:1" is (("main", "2"), ("news", "1"))."""
     steps = (step.partition(":") for step in text.split("/") if step)
