@@ -33,6 +33,9 @@ def run_all(
     limit: Annotated[float, typer.Option(help="Minutes after which nothing more is begun.")] = 58.0,
     target: Annotated[Path | None, typer.Option("--json", help="Where the result goes.")] = None,
     readme: Annotated[bool, typer.Option(help="Also the block in both READMEs.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Put what --only measures into the last complete result.")
+    ] = False,
 ) -> None:
     """Run the steps, the bare Asterisk beside them, and the situations; write docs/capacity."""
     if context.invoked_subcommand:
@@ -50,6 +53,9 @@ def run_all(
         wanted = [word.strip() for word in only.split(",")]
         jobs = [job for job in jobs if any(word in job.name for word in wanted)]
     complete = not short and not only
+    whole = run.RESULTS / "capacity.json"
+    if again and (complete or short or not whole.exists()):
+        raise SystemExit("capacity: --again needs --only, and a complete result in docs/capacity/results")
     path = target or (run.RESULTS / ("capacity.json" if complete else "capacity-short.json"))
     console = Console(highlight=False)
     console.print(f"{len(jobs)} jobs, about {plan.seconds_of(jobs) / 60:.0f} minutes; result in {path.name}")
@@ -64,7 +70,10 @@ def run_all(
         say=lambda text: console.print(text, markup=False),
         limit=limit * 60,
     )
-    if complete and target is None:
+    if again:
+        result = run.in_place(json.loads(whole.read_text()), result)
+        run.write(whole, result)
+    if (complete and target is None) or again:
         for written in report.write():
             console.print(f"written: {written.name}")
         if readme:

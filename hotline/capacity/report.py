@@ -111,6 +111,10 @@ def whole(result: Figures) -> list[str]:
 
 def _about(result: Figures) -> str:
     machine, versions = result["machine"], result["versions"]
+    again: dict[str, list[str]] = {}
+    for job in result["jobs"]:
+        if "again" in job:
+            again.setdefault(job["again"], []).append(job["name"])
     return "\n".join(
         [
             f"- {result['date']}, `{result['command']}`, {result.get('took_seconds', 0) / 60:.0f} minutes",
@@ -118,6 +122,7 @@ def _about(result: Figures) -> str:
             f" {machine['system']}; load average before {result['load_average_before']}",
             f"- Asterisk {versions.get('asterisk', '?')}, {versions.get('sipp', 'SIPp ?')}, Python "
             f"{versions.get('python', '?')}, {versions.get('database', '?')}",
+            *(f"- Measured again on {date}: {'; '.join(names)}" for date, names in sorted(again.items())),
             "- Everything on this one machine: PBX, our parts, the load (SIPp citizens and seats, pages,"
             " Chromium), the measuring.",
         ]

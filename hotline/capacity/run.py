@@ -67,8 +67,15 @@ def run(
             databases = {versions["database"], *result["versions"].get("database", "").split(", ")} - {""}
             result["versions"] |= versions | {"database": ", ".join(sorted(databases))}
         result["took_seconds"] = round(time.monotonic() - began)
-        _write(target, result)
+        write(target, result)
     return result
+
+
+def in_place(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """A complete result with some jobs measured again: those of `part` that went well, marked `again` with
+    its date, in place of their namesakes."""
+    fresh = {job["name"]: job | {"again": part["date"]} for job in part["jobs"] if job["ok"]}
+    return whole | {"jobs": [fresh.get(job["name"], job) for job in whole["jobs"]]}
 
 
 def minutes(seconds: float) -> str:
@@ -134,7 +141,8 @@ def _stop(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def _write(target: Path, result: dict[str, Any]) -> None:
+def write(target: Path, result: dict[str, Any]) -> None:
+    """In one piece."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(".part")
     part.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", "utf-8")

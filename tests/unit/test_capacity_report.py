@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hotline.capacity import charts, judge, plan, report
+from hotline.capacity import charts, judge, plan, report, run
 from hotline.load import draw
 
 
@@ -139,6 +139,20 @@ def test_the_report_shows_each_step_and_the_charts_are_drawings(
     for name in ("cpu.svg", "delays.svg", "cost.svg", "overload.svg"):
         assert f"({name})" in said
         assert ET.fromstring((tmp_path / name).read_text("utf-8")).tag.endswith("svg")
+
+
+def test_jobs_measured_again_take_the_place_of_their_namesakes_and_the_report_says_so(
+    result: dict[str, Any],
+) -> None:
+    date = "2026-11-23T08:00:00+00:00"
+    failed = {"name": "10 talking", "ok": False, "why": "no"}
+    part = {"date": date, "jobs": [step(150, cpu_percent={"pbx": 1.0}), failed]}
+    both = run.in_place(result, part)
+    assert [one["name"] for one in both["jobs"]] == [one["name"] for one in result["jobs"]]
+    assert [one["name"] for one in both["jobs"] if "again" in one] == ["150 talking"]
+    assert next(one for one in both["jobs"] if "again" in one)["cpu_percent"] == {"pbx": 1.0}
+    assert "Measured again" not in report.text({"capacity": result})
+    assert f"- Measured again on {date}: 150 talking\n" in report._about(both) + "\n"
 
 
 def test_a_result_of_another_part_that_cannot_be_shown_is_told() -> None:
