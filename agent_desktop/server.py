@@ -14,7 +14,7 @@ import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from hotline.heaps import keep_few_heaps
+from agent_desktop.heaps import keep_few_heaps
 from hotline.settings import Settings, load
 
 if TYPE_CHECKING:

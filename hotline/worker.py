@@ -32,13 +32,13 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from agent_desktop.heaps import keep_few_heaps
 from db.engine import open_engine, sessions
 from db.models import JournalEvent
 from hotline import alarm_webhook, pbx
 from hotline.announcing import Announcer
 from hotline.cutting import Cutting
 from hotline.guard.watch import Watch
-from hotline.heaps import keep_few_heaps
 from hotline.settings import Settings, load
 from recordings import nightly, retention, rounds
 from recordings.keep import SpoolAway
