@@ -296,12 +296,23 @@ class FullFloor:
         self.parts.desk.floor.ask = self._ask
         for pbx, wire in self.ctis.items():
             wire.connect(self.shift.snapshot(pbx))
+        self._stop = threading.Event()
+        self._beating = threading.Thread(target=self._beat, daemon=True)
+        self._beating.start()
         self._server = make_server("127.0.0.1", 0, self.parts.app, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         self.address = f"http://127.0.0.1:{self._server.server_port}"
 
+    def _beat(self) -> None:
+        """The signs of life of every cti, without which its PBX is blind."""
+        while not self._stop.wait(2):
+            for pbx in self.ctis:
+                self.parts.desk.floor.heard(pbx, f"wire-{pbx}", now_ms())
+
     def close(self) -> None:
+        self._stop.set()
+        self._beating.join(5)
         self.parts.close()
         self._server.shutdown()
         self._thread.join(5)

@@ -112,7 +112,7 @@ def test_whole_hotline_starts_heals_and_stops(place: tuple[Path, dict[str, str]]
         manager.send_signal(signal.SIGINT)
         assert manager.wait(15) == 0, output.read_text()
     order = [line.split("|")[0].strip() for line in output.read_text().splitlines() if "| stopped" in line]
-    assert order == ["desktop", "worker", "cti", "pbx"], output.read_text()
+    assert order == ["desktop", "worker", "recorder2", "recorder", "cti", "pbx"], output.read_text()
     assert not any(psutil.pid_exists(pid) for pid in pids)
     settings = Settings(**{name.removeprefix("HOTLINE_").lower(): int(env[name]) for name in NAMES})
     assert [line for line in map(ports.problem, ports.ports(settings)) if line] == []
