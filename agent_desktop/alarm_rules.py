@@ -145,6 +145,11 @@ def zone(rule: Rule, value: float) -> Zone:
     return Zone.GOOD if (value <= rule.clear_at if above else value >= rule.clear_at) else Zone.BETWEEN
 
 
+def is_bad(rule: Rule, value: float | None) -> bool:
+    """Does this value count against the rule? One that cannot be seen does not."""
+    return value is not None and zone(rule, value) is Zone.BAD
+
+
 def worse(rule: Rule, one: float, other: float) -> float:
     """The worse of two values."""
     return max(one, other) if KINDS[rule.kind].above else min(one, other)

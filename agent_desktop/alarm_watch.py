@@ -36,6 +36,7 @@ from agent_desktop.alarm_rules import (
     apply,
     bound,
     gone,
+    is_bad,
     is_quiet,
     quiet_until,
     taken_over,
@@ -138,6 +139,8 @@ class AlarmWatch:
         for subject in [*found, *(one for one in known if one not in found)]:
             key = rule.key(subject)
             condition, reading = self._conditions.get(key, CALM), found.get(subject)
+            if condition is CALM and key not in self._open and reading and not is_bad(rule, reading.value):
+                continue  # as nearly every seat, each second
             if reading is None:
                 after, happened = gone(rule, condition, at)
             else:

@@ -48,7 +48,7 @@ COMPARE_AGAIN = 0.7
 """Seconds between two comparisons of the floor with Asterisk, and until the second look at a difference. An
 event on its way explains a difference once; what both looks found is a missed event and is corrected: within
 five seconds no seat shows what is not so."""
-COPY_EVERY = 0.25
+COPY_EVERY = 0.4
 """Seconds between two looks at the journal: one commit for all that was written meanwhile, instead of one for
 each line or two, which cost more than everything else the cti does."""
 BEHIND = 1000
