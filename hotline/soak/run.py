@@ -14,6 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
+from db import models
 from hotline.bench import city, machine
 from hotline.bench.child import Child
 from hotline.bench.figures import fits
@@ -77,7 +80,7 @@ def run(plan: Plan, tree: Path, say: Say = print) -> dict[str, Any]:
         looks, result = _calls(line, plan, callers, say)
         with contextlib.suppress(NotInTime):
             caught_up(line, plan.calls)
-            until(lambda: not any(line.settings.monitor.iterdir()), KEPT_SECONDS, "all recordings kept")
+            until(lambda: not _unkept(line), KEPT_SECONDS, "all recordings kept")
         looks.append(look(line, plan.calls, time.time() - began))
         known = versions(line)
         faults = pages.result()["faults"]
@@ -100,6 +103,16 @@ def run(plan: Plan, tree: Path, say: Say = print) -> dict[str, Any]:
         "verdicts": judge.verdicts(looks, calls),
         "looks": looks,
     }
+
+
+def _unkept(line: PrivateLine) -> bool:
+    """Is a recording on its way? Those of the last calls come into the spool only when they have been cut."""
+    missing = select(models.Call.id).where(
+        models.Call.answered_at.is_not(None),
+        models.Call.uid.not_in(select(models.Recording.call_uid)),
+    )
+    with line.sessions() as session:
+        return any(line.settings.monitor.iterdir()) or session.scalar(missing.limit(1)) is not None
 
 
 def _calls(
