@@ -43,7 +43,8 @@ def section(result: Mapping[str, Any]) -> str:
     lines += ["", "| table | rows for a call, first half | second half |", "|---|---|---|"]
     for row in result["tables"]:
         if row["early"] is not None and (row["early"] > 0.01 or not row["met"]):
-            lines.append(f"| {row['table']} | {row['early']:.2f} | {row['late']:.2f} |")
+            late = "too few calls" if row["late"] is None else f"{row['late']:.2f}"
+            lines.append(f"| {row['table']} | {row['early']:.2f} | {late} |")
     kept = ", ".join(f"{name} {size / 1000:.1f} kB" for name, size in result["bytes_per_call"].items())
     there = ", ".join(f"{row['left']} {row['what']}" for row in result["left"])
     lines += ["", f"A call leaves on the disk: {kept}. At the end there are {there}."]
